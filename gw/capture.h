@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Captures: pcap and pcapng, micro- and nanoseconds, gzip-compressed or not, from
+ * files or standard input, several at once in time order. libpcap reads, zlib
+ * inflates; neither keeps more than a packet of each capture in memory.
+ *
+ * Time never runs backwards in what capture_next() gives: a packet stamped earlier
+ * than one before it (in its own capture) is given the latest time so far, and
+ * counted. A capture cut off in the middle gives the packets so far, then counts
+ * as truncated (capture_stats), with a message.
+ */
+#ifndef WEIR_GW_CAPTURE_H
+#define WEIR_GW_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct capture;
+
+struct capture_packet {
+	uint64_t number; /* from 1, in the order given out */
+	uint64_t when;   /* ns since the epoch, never backwards */
+	uint64_t stamp;  /* as the capture has it */
+	const uint8_t *data;
+	uint32_t caplen, wirelen;
+	int dlt;          /* of the capture it came from */
+	unsigned source;  /* index of that capture in the list given to capture_open() */
+};
+
+struct capture_stats {
+	uint64_t packets;
+	uint64_t backwards;     /* packets whose stamp ran backwards */
+	uint64_t backwards_max; /* by how much at most, ns */
+	uint64_t truncated;     /* captures that ended in the middle of a packet */
+	uint64_t bytes_read, bytes_total; /* of the files, compressed as they are; total 0: not known */
+};
+
+/*
+ * Opens all of `names` ("-": standard input, once). NULL: one could not be read at
+ * all, or has a link type that IP cannot be found in: one line in err that names it.
+ */
+struct capture *capture_open(const char *const *names, size_t n, char *err, size_t errsize);
+void capture_close(struct capture *c);
+
+/*
+ * The next packet; pk->data is valid until the next call. 1, 0 at the end. A capture
+ * that turns out broken (cut off, or garbage after a good beginning) ends there; the
+ * message is given to `warn` once.
+ */
+int capture_next(struct capture *c, struct capture_packet *pk,
+		 void (*warn)(void *arg, const char *text), void *arg);
+
+void capture_get_stats(const struct capture *c, struct capture_stats *s);
+/* The link type that an output must have to hold packets of all: -1 when they differ. */
+int capture_dlt(const struct capture *c);
+int capture_snaplen(const struct capture *c);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a frame to its IP packet, and from an IP packet to what identifies its flow.
+ *
+ * Nothing here trusts a length in the packet: every read is inside what was
+ * captured, and a packet whose lengths lie is dissected as far as it is true
+ * (DISSECT_LYING is set). No allocation, no state.
+ */
+#ifndef WEIR_QOS_DISSECT_H
+#define WEIR_QOS_DISSECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dissect_flags {
+	DISSECT_V6 = 1,
+	DISSECT_LYING = 2,     /* a length field contradicts the packet */
+	DISSECT_TRUNCATED = 4, /* captured less than the headers: ports unknown */
+	DISSECT_PORTS = 8,     /* sport, dport are there (TCP, UDP, UDP-Lite, DCCP, SCTP) */
+	DISSECT_FRAG_FIRST = 16, /* first of several fragments */
+	DISSECT_FRAG_LATER = 32, /* a later fragment: no ports of its own */
+	DISSECT_EXTHDR = 64,     /* IPv6 extension headers, or IPv4 options */
+};
+
+/* What identifies a flow, one direction of it. IPv4 addresses fill 4 bytes of 16, rest 0. */
+struct flow_key {
+	uint8_t src[16], dst[16];
+	uint16_t sport, dport; /* host order; 0 where there are none */
+	uint8_t proto;         /* upper protocol, extension headers skipped */
+	uint8_t nexthdr;       /* as it stands in the IP header: what a filter reads */
+	uint8_t version;       /* 4 or 6 */
+	uint8_t spare;         /* 0 */
+};
+
+struct dissected {
+	const uint8_t *ip;  /* IP header */
+	uint32_t caplen;    /* captured bytes from ip, never beyond the IP packet */
+	uint32_t len;       /* true length of the IP packet in bytes */
+	uint16_t flags;     /* enum dissect_flags */
+	uint8_t dscp, ecn;
+	uint16_t l4;        /* offset of the transport header from ip; 0 when not captured */
+	uint32_t frag_id;   /* identification, with either FRAG flag */
+	struct flow_key key;
+};
+
+/*
+ * Finds the IP header in a frame of a link type (a DLT_ or LINKTYPE_ value of
+ * libpcap): through VLAN and QinQ tags, PPPoE, PPP, MPLS, SNAP. `caplen` bytes are
+ * there of `wirelen`. Returns the offset, or -1: not IP (*why says "arp", "not-ip",
+ * "short", ...; a static string).
+ */
+int dissect_link(int dlt, const uint8_t *frame, uint32_t caplen, uint32_t wirelen,
+		 const char **why);
+/* Whether dissect_link() knows this link type. */
+bool dissect_knows(int dlt);
+
+/*
+ * Dissects an IP packet. `caplen` bytes are there of the `wirelen` that the frame
+ * had from the IP header on (padding included). 0, or -1: no IP header that could
+ * be believed even in its version and addresses; *d is then undefined.
+ */
+int dissect_ip(const uint8_t *ip, uint32_t caplen, uint32_t wirelen, struct dissected *d);
+
+/*
+ * Rewrite in place, IPv4 header checksum mended (RFC 1624). ip: at least the
+ * version's fixed header. set_ce only changes ECT(0), ECT(1) to CE.
+ */
+void dissect_set_dscp(uint8_t *ip, unsigned dscp);
+void dissect_set_ce(uint8_t *ip);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine: packet in, class, schedule, packet out. The one object that replay,
+ * gateway and tests drive; whatever they do, they do by these calls.
+ *
+ * An engine serves one link of a policy or all of them. Time comes in as an
+ * argument and never runs backwards (an earlier `now` counts as the latest one).
+ * The engine keeps no packet bytes: `id` is how the caller finds them.
+ *
+ *     engine_packet()  a packet comes: it is put in its class's queue, or is on no link
+ *     engine_poll()    what happens at `now`: packets that leave and packets that are
+ *                      dropped, one a call, until ENGINE_NOTHING
+ *     engine_next()    when to call engine_poll() again
+ *
+ * After every engine_packet() call engine_poll() until it says ENGINE_NOTHING, so
+ * that a packet that meets an idle link leaves at once.
+ */
+#ifndef WEIR_QOS_ENGINE_H
+#define WEIR_QOS_ENGINE_H
+
+#include "qos/account.h"
+#include "qos/dissect.h"
+#include "qos/match.h"
+#include "qos/policy.h"
+#include "sched/bucket.h"
+
+struct engine;
+
+struct engine_opts {
+	const struct policy_link *only; /* NULL: all links, `capture` decides */
+	uint32_t flows_max;             /* 0: default of match.h */
+	uint8_t key[16];                /* of the hashes; zero for replay: same input, same output */
+	uint64_t now;                   /* start of time */
+};
+
+enum engine_what {
+	ENGINE_NOTHING, /* nothing (more) happens at this time */
+	ENGINE_SENT,    /* the packet leaves */
+	ENGINE_DROPPED, /* it is dropped: `drop` says why */
+};
+
+struct engine_event {
+	enum engine_what what;
+	uint64_t id; /* as given to engine_packet() */
+	const struct policy_class *class;
+	uint64_t arrival, when; /* ns */
+	uint32_t len;           /* charged bytes */
+	enum pkt_drop drop;
+	int set_dscp; /* -1, or what its DSCP field must become */
+	bool set_ce;  /* its ECN field must become CE */
+};
+
+enum engine_took { ENGINE_PASSED, ENGINE_QUEUED };
+
+/* What engine_packet() decided at once; for traces. */
+struct engine_ticket {
+	const struct policy_link *link; /* NULL with ENGINE_PASSED */
+	const struct policy_class *class;
+	uint32_t len; /* charged bytes; 0 with ENGINE_PASSED */
+};
+
+/* NULL: no memory, or a filter that does not compile (told to r). */
+struct engine *engine_new(const struct policy *p, const struct engine_opts *o,
+			  struct policy_report *r);
+void engine_free(struct engine *e);
+
+/*
+ * A packet comes. d is only read during the call. A packet that finds no room is
+ * ENGINE_QUEUED and comes back as ENGINE_DROPPED: every queued id comes back exactly
+ * once. ticket may be NULL.
+ */
+enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
+			       const struct dissected *d, struct engine_ticket *ticket);
+
+/* Lets time come to `now` and tells the next thing that happens. */
+enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event *ev);
+
+/* The next time at which something can happen without a new packet; NEVER: nothing waits. */
+uint64_t engine_next(const struct engine *e);
+
+/* Packets that wait, over all links. */
+uint64_t engine_waiting(const struct engine *e);
+
+/* Bytes that the engine took at set-up, or may come to take. */
+size_t engine_memory(const struct engine *e);
+
+/* Accounting: of a class (leaf, inner class, or a link's root). Always there. */
+const struct account *engine_account(const struct engine *e, const struct policy_class *c);
+
+struct engine_stats {
+	struct match_stats match;
+	uint64_t passed_packets, passed_bytes; /* on no link, IP bytes */
+	uint64_t truncated, lying, fragments;  /* of the packets that came */
+	uint64_t v4, v6;
+};
+void engine_get_stats(const struct engine *e, struct engine_stats *s);
+
+/* The matcher behind it, for match_explain(). */
+struct match *engine_match(struct engine *e);
+
+#endif

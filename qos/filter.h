@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A tcpdump filter as a cBPF program over the IP header (DLT_RAW).
+ *
+ * libpcap compiles it. The optimizer of libpcap has had bugs that change what a
+ * program means, so the optimized program is compared with the unoptimized one
+ * on a set of packets made from both programs' own constants, and the unoptimized
+ * is kept where they ever differ.
+ *
+ * filter_reads() tells from the program itself whether its verdict can change
+ * within a flow: only then may a decision be kept for the flow.
+ */
+#ifndef WEIR_QOS_FILTER_H
+#define WEIR_QOS_FILTER_H
+
+#include <pcap/pcap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct filter {
+	struct bpf_program prog;
+	bool per_flow;    /* reads nothing that can change within a flow (see filter_per_flow) */
+	bool unoptimized; /* libpcap's optimizer was not to be trusted here */
+};
+
+/* 0, or -1 with libpcap's message (or ours) in err. */
+int filter_compile(struct filter *f, const char *text, char *err, size_t errsize);
+void filter_free(struct filter *f);
+
+/* 1 when the packet matches. `len` is the IP packet's true length, `caplen` what is there. */
+static inline bool filter_match(const struct filter *f, const uint8_t *ip, uint32_t len,
+				uint32_t caplen)
+{
+	return bpf_filter(f->prog.bf_insns, ip, len, caplen) != 0;
+}
+
+/*
+ * Whether every path through the program reads only: version, header length (to
+ * find the transport header), protocol, addresses, ports where the protocol read
+ * before is TCP, UDP or SCTP, and the fragment offset. Sound, not complete: when in
+ * doubt, false. Holds for packets that are no later fragments and whose flow_key
+ * (with nexthdr) is the same.
+ */
+bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
+
+/*
+ * Reachability: is there a packet that `self` takes, given that all of `within`
+ * (n of them: the parents, each a list joined by OR) take it and none of `before`
+ * does? Symbolic execution of the programs over header fields.
+ *   1: yes, proved by a packet that is in `witness` (at most 128 bytes; may be NULL)
+ *   0: no, proved
+ *  -1: could not be told within a bounded effort
+ */
+struct filter_list {
+	const struct filter *const *v;
+	size_t n; /* 0: takes everything */
+};
+int filter_reachable(const struct filter_list *self, const struct filter_list *within,
+		     size_t n_within, const struct filter_list *before, size_t n_before,
+		     uint8_t witness[128], uint32_t *witness_len);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The matcher: packet in, link and class out, with the flow table behind it.
+ *
+ * Classes are tried in file order, the first match wins, and matching goes on
+ * inside a class that has classes; where none matches, the default takes it. What
+ * was decided for a flow is kept in the flow table and used again where nothing
+ * that was consulted can change within the flow (filter.h) and the DSCP is the
+ * same or was not asked. So the table never changes a decision, only its cost, and
+ * evicting a flow is harmless. Later fragments follow their first fragment.
+ *
+ * The flow table is bounded: `flows_max` entries of FLOW_ENTRY bytes, hashed with a
+ * key (SipHash), the oldest evicted when it is full. It also keeps what accounting
+ * needs per flow.
+ */
+#ifndef WEIR_QOS_MATCH_H
+#define WEIR_QOS_MATCH_H
+
+#include "qos/dissect.h"
+#include "qos/filter.h"
+#include "qos/policy.h"
+
+struct match;
+
+struct match_opts {
+	const struct policy_link *only; /* every packet is on this link; NULL: `capture` decides */
+	uint32_t flows_max;             /* 0: MATCH_FLOWS_DEFAULT */
+	uint32_t frags_max;             /* 0: MATCH_FRAGS_DEFAULT */
+	uint8_t key[16];                /* hash key: fixed for replay, random for the gateway */
+};
+#define MATCH_FLOWS_DEFAULT (1u << 20)
+#define MATCH_FRAGS_DEFAULT 4096u
+
+/* What a flow remembers for the accounting of its class; zero for a new flow. */
+struct match_flow {
+	uint64_t last_delay; /* ns, of the packet that left last */
+	bool seen;           /* last_delay is valid */
+};
+
+struct match_result {
+	const struct policy_link *link;   /* NULL: on no link of the policy */
+	const struct policy_class *class; /* a leaf; NULL with link NULL */
+	uint64_t flow;                    /* keyed hash of the flow: its identity */
+	uint64_t host;                    /* of its inside host */
+	uint32_t src, dst;                /* of its two hosts */
+	uint32_t slot;                    /* of the flow table, for match_flow(); MATCH_NO_SLOT */
+};
+#define MATCH_NO_SLOT UINT32_MAX
+
+struct match_stats {
+	uint64_t packets, hits, evaluated; /* decided from the table; by running filters */
+	uint64_t flows;                    /* now in the table */
+	uint64_t flows_made, flows_evicted;
+	uint64_t frags_followed, frags_orphan; /* later fragments with and without a first */
+	uint64_t frags_evicted;
+	uint64_t filters_run;
+};
+
+/*
+ * Compiles every filter of the policy (or of opts->only). NULL when there is no
+ * memory, or when a filter does not compile: told to r with its place.
+ */
+struct match *match_new(const struct policy *p, const struct match_opts *opts,
+			struct policy_report *r);
+void match_free(struct match *m);
+
+/* Decides. `now` (ns) ages the table. Never fails: a full table only costs time. */
+void match_packet(struct match *m, const struct dissected *d, uint64_t now,
+		  struct match_result *res);
+
+/* The flow behind a slot, if it still is that flow; NULL otherwise. */
+struct match_flow *match_flow(struct match *m, uint32_t slot, uint64_t flow);
+
+void match_get_stats(const struct match *m, struct match_stats *s);
+
+/*
+ * Why: calls fn for every criterion that was tried for this packet, in order, with
+ * its outcome. For `weir test` and for people who doubt. No effect on the table.
+ */
+void match_explain(struct match *m, const struct dissected *d,
+		   void (*fn)(void *arg, const struct policy_class *c, const char *criterion,
+			      bool matched),
+		   void *arg);
+
+/*
+ * The check behind `weir check`: compiles all filters and looks for classes that can
+ * never match. Errors and warnings to r.
+ */
+void match_check(const struct policy *p, struct policy_report *r);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The policy: what an admin wrote, read, completed with defaults and checked.
+ *
+ * policy_read() parses YAML (libyaml) and reports every error of the file in one
+ * run, each with its place. policy_check() (part of reading) refuses what cannot
+ * hold. policy_print() writes the policy with all defaults filled in; its output
+ * is a policy that means the same.
+ *
+ * Units everywhere: bits per second, bytes, nanoseconds, in 64 bits.
+ * A policy owns all it points to; policy_free() ends it. After reading it is
+ * never changed, so threads may share it.
+ */
+#ifndef WEIR_QOS_POLICY_H
+#define WEIR_QOS_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define POLICY_DEPTH_MAX 8     /* levels of classes below a link */
+#define POLICY_CLASSES_MAX 65000 /* classes of one link, the link's root included */
+#define POLICY_WEIGHT_MAX 1000000
+
+enum policy_scheduler {
+	POLICY_SCHED_FIFO,
+	POLICY_SCHED_FAIR,
+	POLICY_SCHED_DRR,
+	POLICY_SCHED_WFQ,
+	POLICY_SCHED_PRIORITY,
+};
+
+enum policy_queue { POLICY_QUEUE_FIFO, POLICY_QUEUE_CODEL, POLICY_QUEUE_FQ_CODEL };
+
+enum policy_isolation {
+	POLICY_ISO_FLOWS,
+	POLICY_ISO_SRCHOST,
+	POLICY_ISO_DSTHOST,
+	POLICY_ISO_DUAL_SRCHOST,
+	POLICY_ISO_DUAL_DSTHOST,
+};
+
+enum policy_linklayer { POLICY_LL_ETHERNET, POLICY_LL_ATM, POLICY_LL_PTM };
+
+/* A place in a file, both from 1; 0 when it was not written but defaulted. */
+struct policy_mark {
+	int line, col;
+};
+
+/* A tcpdump filter as written, with its place. */
+struct policy_filter {
+	char *text;
+	struct policy_mark mark;
+};
+
+struct policy_filters {
+	struct policy_filter *v;
+	size_t n;
+};
+
+/* A list of strings of one criterion to come (networks) */
+struct policy_net {
+	uint8_t family; /* 4 or 6 */
+	uint8_t plen;
+	uint8_t addr[16];
+};
+
+/* A rate; `percent` is kept for printing: in 1/100 %, 0 when it was absolute. */
+struct policy_rate {
+	uint64_t bps; /* 0: not set */
+	uint32_t percent;
+	struct policy_mark mark;
+};
+
+/* How a queue's limit was written; exactly one of the three is not 0. */
+struct policy_limit {
+	uint32_t packets;
+	uint64_t bytes;
+	uint64_t ns; /* at the class's max, else at the link's rate */
+	struct policy_mark mark;
+};
+
+struct policy_class {
+	char *name; /* unique among its siblings; no '/' */
+	char *path; /* "work/ssh"; "" for a link's root */
+	struct policy_mark mark;
+	struct policy_link *link;
+	struct policy_class *parent; /* NULL for a link's root */
+	struct policy_class **child; /* in file order */
+	size_t n_child;
+	uint32_t index; /* in link->all: 0 is the root, parents before children, file order */
+
+	/* what belongs here: kinds joined by AND, entries of a list by OR */
+	struct policy_filters match; /* n == 0: no such criterion */
+	uint64_t dscp;               /* bit d set: DSCP d belongs here; 0: no such criterion */
+	struct policy_mark dscp_mark;
+	bool is_default;
+
+	/* its share */
+	struct policy_rate min; /* as written */
+	uint64_t min_bps;       /* effective: at least the sum of its children's; 0: none */
+	struct policy_rate max;
+	uint64_t burst;     /* bytes, as written; 0: default (min_burst, max_burst) */
+	uint64_t min_burst; /* effective; 0 where there is no such bucket */
+	uint64_t max_burst;
+	uint32_t weight;    /* 1 unless written */
+	bool weight_set;
+	int32_t priority;   /* lower first; where the parent schedules by priority */
+	bool priority_set;
+	enum policy_scheduler scheduler; /* among its classes, if it has any; default: wfq */
+
+	/* its queue, where it has no classes */
+	enum policy_queue queue; /* default: fq_codel */
+	struct policy_limit limit;
+	uint32_t limit_packets; /* effective: 0 no such limit */
+	uint64_t limit_bytes;   /* effective: 0 no such limit */
+	uint64_t target, interval; /* ns; CoDel: 5 ms, 100 ms */
+	uint32_t flows;            /* fq_codel: 1024 */
+	uint32_t quantum;          /* bytes, fq_codel: 1514 */
+	bool ecn;                  /* mark instead of dropping; default true with CoDel */
+	enum policy_isolation isolation;
+	struct policy_rate flow_max, host_max;
+	uint64_t flow_burst, host_burst; /* effective bytes */
+	uint64_t deadline;               /* ns, 0: none */
+	int set_dscp;                    /* -1: leave */
+
+	/* objectives, 0: none */
+	uint64_t max_latency, max_jitter;
+};
+
+struct policy_link {
+	char *name;
+	char *interface; /* NULL: not said */
+	struct policy_mark mark;
+	struct policy_filters capture; /* n == 0: all packets */
+	struct policy_rate rate;
+	char *overhead_text; /* as written, for printing */
+	int32_t overhead;    /* bytes on top of the IP packet */
+	uint32_t mpu;        /* smallest charged length */
+	enum policy_linklayer linklayer;
+	uint64_t burst; /* bytes, effective */
+	struct policy_class *root; /* a class without a name: scheduler and classes of the link */
+	struct policy_class **all; /* every class, root first, parents before children */
+	size_t n_all;
+};
+
+struct policy {
+	char *file; /* as given, for messages */
+	struct policy_link **link;
+	size_t n_link;
+	struct policy_net *inside; /* whose hosts host-max counts; default: private ranges */
+	size_t n_inside;
+	bool inside_set;
+};
+
+/* Where complaints go: one call for each, in file order. Errors refuse the policy. */
+enum policy_severity { POLICY_WARNING, POLICY_ERROR };
+struct policy_report {
+	void (*fn)(void *arg, enum policy_severity sev, const char *file, struct policy_mark at,
+		   const char *text);
+	void *arg;
+	unsigned errors, warnings; /* counted by policy_complain() */
+};
+
+/* Formats and hands on one complaint, and counts it. */
+void policy_complain(struct policy_report *r, enum policy_severity sev, const char *file,
+		     struct policy_mark at, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/*
+ * Reads a policy from a stream or from memory. `name` is used in messages. NULL
+ * when there was any error, each told to `r`; with warnings only, the policy.
+ * Never reads more than POLICY_SIZE_MAX bytes.
+ */
+#define POLICY_SIZE_MAX (16u << 20)
+struct policy *policy_read(FILE *f, const char *name, struct policy_report *r);
+struct policy *policy_read_mem(const void *text, size_t size, const char *name,
+			       struct policy_report *r);
+void policy_free(struct policy *p);
+
+/* Writes the whole policy, every default filled in. 0, or -1 when writing failed. */
+int policy_print(const struct policy *p, FILE *out);
+
+const struct policy_link *policy_find_link(const struct policy *p, const char *name);
+/* By path ("work/ssh"); NULL when there is none. */
+const struct policy_class *policy_find_class(const struct policy_link *l, const char *path);
+
+/*
+ * What the line of this link counts for an IP packet of `ip_len` bytes: overhead,
+ * then mpu, then ATM cells (48 in 53) or PTM (65 in 64, rounded up), as tc-cake does.
+ * At least 1.
+ */
+uint32_t policy_charge(const struct policy_link *l, uint32_t ip_len);
+
+/* Names, as they are written in a policy. */
+const char *policy_scheduler_name(enum policy_scheduler s);
+const char *policy_queue_name(enum policy_queue q);
+const char *policy_isolation_name(enum policy_isolation i);
+/* "ef", "cs5", "af41", or "12" where it has no name. buf: at least 8 bytes. */
+const char *policy_dscp_name(unsigned dscp, char buf[8]);
+/* A name or a number 0-63; -1 when it is neither. */
+int policy_dscp_parse(const char *s);
+
+/*
+ * Scalars with units, for others who read the same kind of text (tests, options).
+ * 0, or -1 with a message that says what would be right in err.
+ */
+int policy_parse_rate(const char *s, uint64_t *bps, char *err, size_t errsize);
+int policy_parse_size(const char *s, uint64_t *bytes, char *err, size_t errsize);
+int policy_parse_time(const char *s, uint64_t *ns, char *err, size_t errsize);
+/* The best of `names` (NULL-terminated) for a mistyped word, or NULL when none is near. */
+const char *policy_suggest(const char *word, const char *const *names);
+
+#endif
