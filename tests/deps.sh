@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs the Debian packages that weir needs and that are not there yet.
+#
+#   tests/deps.sh build     to build and run weir
+#   tests/deps.sh test      ... and to test it
+#   tests/deps.sh ci        ... and to analyse it (clang, cppcheck, valgrind)
+#
+# Does nothing, and needs no root, when nothing is missing.
+set -euo pipefail
+
+build="gcc libc6-dev make libpcap-dev libyaml-dev libjansson-dev zlib1g-dev"
+test="libcmocka-dev binutils gzip jq python3-minimal tcpdump mandoc util-linux gawk"
+ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
+
+case ${1:-test} in
+build) want=$build ;;
+test) want="$build $test" ;;
+ci) want="$build $test $ci" ;;
+*) echo "usage: tests/deps.sh build|test|ci" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: no dpkg here, so nothing is installed. On Debian the packages are: $want" >&2
+	exit 0
+fi
+
+missing=
+for p in $want; do
+	s=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
+	[ "${s:0:2}" = ii ] || missing="$missing $p"
+done
+if [ -z "$missing" ]; then
+	echo "deps: nothing is missing"
+	exit 0
+fi
+
+echo "deps: weir needs these Debian packages, which are not installed:$missing"
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: installing needs root: run 'sudo make deps', or 'apt-get install$missing'" >&2
+	exit 2
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+install="apt-get install -q -y --no-install-recommends $missing"
+echo "deps: $install"
+if ! $install >"$log" 2>&1; then
+	apt-get update -q >"$log" 2>&1 && $install >"$log" 2>&1 || {
+		cat "$log" >&2
+		echo "deps: apt-get could not install them" >&2
+		exit 2
+	}
+fi
+echo "deps: installed"
