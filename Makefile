@@ -4,12 +4,13 @@
 BUILD ?= build
 CC ?= gcc
 OPT ?= -O2 -g
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wvla -Wimplicit-fallthrough
 ifdef WERROR
 WARN += -Werror
 endif
-PKGS = libpcap yaml-0.1 jansson zlib
 VERSION := 0.1.0
 WEIR_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. $(WARN) $(OPT) $(SAN) $(CFLAGS)
 WEIR_LIBS = -lpcap -lyaml -ljansson -lz -lm
@@ -17,6 +18,7 @@ WEIR_LIBS = -lpcap -lyaml -ljansson -lz -lm
 SCHED_SRC = $(wildcard sched/*.c)
 QOS_SRC = $(wildcard qos/*.c)
 GW_SRC = $(filter-out gw/main.c,$(wildcard gw/*.c))
+SOURCES = $(wildcard sched/*.[ch] qos/*.[ch] gw/*.[ch] bench/*.[ch] tests/*/*.[ch])
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIBS = $(BUILD)/libgw.a $(BUILD)/libqos.a $(BUILD)/libsched.a
 
@@ -30,6 +32,7 @@ $(BUILD)/libsched.a: $(call obj,$(SCHED_SRC))
 $(BUILD)/libqos.a: $(call obj,$(QOS_SRC))
 $(BUILD)/libgw.a: $(call obj,$(GW_SRC))
 $(BUILD)/lib%.a:
+	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
 
@@ -42,9 +45,108 @@ unit: $(UNIT)
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ -lcmocka $(WEIR_LIBS) $(LDFLAGS)
 
+# Measurements: one program a file, bench/NAME.c
+BENCH = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS) $(LDFLAGS)
+
+# Fuzz targets: one program a file, tests/fuzz/fuzz_NAME.c, seeds in tests/fuzz/seeds/NAME
+FUZZ = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+	$(CC) $(WEIR_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(WEIR_LIBS) $(LDFLAGS)
+
+help:
+	@echo 'make             build $(BUILD)/weir'
+	@echo 'make deps        install the Debian packages that are missing (root; else nothing to do)'
+	@echo 'make demo        deps, build, and replay a capture through a policy'
+	@echo 'make test        deps, build, and all tests; ends with "N passed, N failed"'
+	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies   some of them'
+	@echo 'make bench       measure: name, parameter, value, unit, tab-separated'
+	@echo 'make sanitize    all tests again under ASan and UBSan, some under valgrind'
+	@echo 'make fuzz        fuzz each target for FUZZ_SECONDS (60) seconds; needs clang'
+	@echo 'make analyse     tidy, cppcheck and format-check'
+	@echo 'make install     program, man pages, policies; PREFIX=/usr/local, DESTDIR='
+	@echo 'make uninstall   and away again'
+	@echo 'make captures    make the captures of the tests anew (root)'
+	@echo 'make clean       remove build/'
+	@echo 'Variables: BUILD=dir  OPT="-O2 -g"  SAN=-fsanitize=...  WERROR=1  CFLAGS=  LDFLAGS='
+
+deps:
+	@bash tests/deps.sh test
+
+deps-build:
+	@bash tests/deps.sh build
+
+demo: deps-build
+	@$(MAKE) --no-print-directory -s all
+	@WEIR=$(BUILD)/weir bash tests/demo.sh
+
+test: deps
+	@$(MAKE) --no-print-directory -s all unit
+	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies
+
+check-unit check-props: unit
+	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
+check-e2e check-policies check-layers: all
+	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
+
+bench:
+	@$(MAKE) --no-print-directory -s all bench-programs >&2
+	@set -e; for b in $(BENCH); do WEIR=$(BUILD)/weir $$b; done
+bench-programs: $(BENCH)
+
+SANITIZERS = address,undefined
+sanitize:
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/san OPT='-O1 -g -fno-omit-frame-pointer' \
+		SAN='-fsanitize=$(SANITIZERS) -fno-sanitize-recover=undefined' all unit
+	@BUILD=$(BUILD)/san bash tests/run.sh unit props e2e policies
+	@$(MAKE) --no-print-directory -s all unit
+	@BUILD=$(BUILD) bash tests/valgrind.sh
+
+fuzz:
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' \
+		SAN=-fsanitize=fuzzer-no-link,$(SANITIZERS) fuzz-programs
+	@BUILD=$(BUILD)/fuzz bash tests/fuzz.sh $(FUZZ_SECONDS)
+fuzz-programs: $(FUZZ)
+
+analyse: tidy cppcheck format-check
+
+TIDY = $(patsubst %,tidy/%,$(filter %.c,$(SOURCES)))
+tidy: $(TIDY)
+$(TIDY): tidy/%:
+	@out=$$(clang-tidy --quiet --warnings-as-errors='*' $* -- $(WEIR_CFLAGS) 2>&1) || \
+		{ printf '%s\n' "$$out" | grep -v 'warnings generated'; echo "clang-tidy: $*"; exit 1; }
+
+cppcheck:
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=tests/cppcheck.txt --error-exitcode=1 -D_GNU_SOURCE -I. \
+		sched qos gw
+
+format-check:
+	@clang-format --dry-run --Werror $(SOURCES)
+
+captures:
+	bash tests/captures/make-captures.sh
+
+share = $(DESTDIR)$(PREFIX)/share
+install: all
+	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	@for m in man/*.[1-8]; do \
+		install -v -D -m 644 $$m $(share)/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(share)/doc/weir/examples
+	install -m 644 policies/*.yaml $(share)/doc/weir/examples
+	install -m 644 README.md LICENSE $(share)/doc/weir
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/weir
+	for m in man/*.[1-8]; do rm -f $(share)/man/man$${m##*.}/$${m##*/}; done
+	rm -rf $(share)/doc/weir
+
 clean:
 	rm -rf build
 
-.PHONY: all unit clean
+.PHONY: all unit clean help deps deps-build demo test check-unit check-props check-e2e \
+	check-policies check-layers bench bench-programs sanitize fuzz fuzz-programs analyse tidy \
+	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build="gcc libc6-dev make libpcap-dev libyaml-dev libjansson-dev zlib1g-dev"
-test="libcmocka-dev binutils gzip jq python3-minimal tcpdump mandoc util-linux gawk"
+test="libcmocka-dev binutils gzip python3 tcpdump mandoc util-linux"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
 
 case ${1:-test} in
