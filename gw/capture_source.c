@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/capture_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { IN_SIZE = 64 * 1024, GZIP_ONLY = 16 + MAX_WBITS };
+
+struct capture_source {
+	int fd;
+	FILE *file;
+	char *buffer; /* of `file` */
+	uint64_t bytes_read, size;
+	uint8_t magic[4];
+	size_t magic_len;
+	char why[160];
+	/* Stored bytes that were read but not yet given out. */
+	uint8_t *in;
+	size_t in_pos, in_len;
+	bool at_eof;
+	/* gzip */
+	bool gzip, member_open;
+	z_stream z;
+};
+
+/* More stored bytes behind those that are left in `in`. False at the end or on an error. */
+static bool refill(struct capture_source *s)
+{
+	ssize_t n;
+
+	if (s->at_eof)
+		return false;
+	if (s->in_pos) {
+		memmove(s->in, s->in + s->in_pos, s->in_len - s->in_pos);
+		s->in_len -= s->in_pos;
+		s->in_pos = 0;
+	}
+	do
+		n = read(s->fd, s->in + s->in_len, IN_SIZE - s->in_len);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		s->at_eof = true;
+		if (n < 0)
+			snprintf(s->why, sizeof(s->why), "cannot be read: %s", strerror(errno));
+		return false;
+	}
+	s->in_len += (size_t)n;
+	s->bytes_read += (uint64_t)n;
+	return true;
+}
+
+static bool is_gzip(const struct capture_source *s)
+{
+	return s->in_len - s->in_pos >= 2 && s->in[s->in_pos] == 0x1f &&
+	       s->in[s->in_pos + 1] == 0x8b;
+}
+
+static ssize_t read_plain(struct capture_source *s, char *to, size_t size)
+{
+	size_t left = s->in_len - s->in_pos;
+	ssize_t n;
+
+	if (left) { /* what was read to see whether it is gzip */
+		if (left > size)
+			left = size;
+		memcpy(to, s->in + s->in_pos, left);
+		s->in_pos += left;
+		return (ssize_t)left;
+	}
+	if (s->at_eof)
+		return 0;
+	do
+		n = read(s->fd, to, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		snprintf(s->why, sizeof(s->why), "cannot be read: %s", strerror(errno));
+		n = 0;
+	}
+	if (!n)
+		s->at_eof = true;
+	s->bytes_read += (uint64_t)n;
+	return n;
+}
+
+/*
+ * After one member: another may follow at once (RFC 1952, 2.2). Anything else behind
+ * it is not ours: gzip itself leaves such bytes alone (tapes are padded with zeros).
+ */
+static bool next_member(struct capture_source *s)
+{
+	while (s->in_len - s->in_pos < 2 && refill(s))
+		;
+	if (!is_gzip(s) || inflateReset(&s->z) != Z_OK) {
+		s->at_eof = true;
+		s->in_pos = s->in_len;
+		return false;
+	}
+	s->member_open = true;
+	return true;
+}
+
+/* One step of inflating. False at the end, whether it is a good one or not. */
+static bool inflate_step(struct capture_source *s)
+{
+	int rc;
+
+	if (!s->member_open && !next_member(s))
+		return false;
+	if (s->in_pos == s->in_len && !refill(s)) {
+		if (!s->why[0])
+			snprintf(s->why, sizeof(s->why), "the gzip data is cut off");
+		return false;
+	}
+	s->z.next_in = s->in + s->in_pos;
+	s->z.avail_in = (uInt)(s->in_len - s->in_pos);
+	rc = inflate(&s->z, Z_NO_FLUSH);
+	s->in_pos = s->in_len - s->z.avail_in;
+	if (rc == Z_STREAM_END) {
+		s->member_open = false;
+	} else if (rc != Z_OK && rc != Z_BUF_ERROR) {
+		snprintf(s->why, sizeof(s->why), "the gzip data is damaged: %s",
+			 s->z.msg ? s->z.msg : zError(rc));
+		return false;
+	}
+	return true;
+}
+
+static ssize_t read_gzip(struct capture_source *s, char *to, size_t size)
+{
+	if (size > 1U << 30)
+		size = 1U << 30; /* zlib counts in an unsigned int */
+	s->z.next_out = (Bytef *)to;
+	s->z.avail_out = (uInt)size;
+	/* What was inflated before damage is given out first: the next call meets it again. */
+	while (s->z.avail_out == size && !s->why[0] && inflate_step(s))
+		;
+	return (ssize_t)(size - s->z.avail_out);
+}
+
+static ssize_t cookie_read(void *cookie, char *to, size_t size)
+{
+	struct capture_source *s = cookie;
+	ssize_t n = s->gzip ? read_gzip(s, to, size) : read_plain(s, to, size);
+
+	for (ssize_t i = 0; s->magic_len < sizeof(s->magic) && i < n; i++)
+		s->magic[s->magic_len++] = (uint8_t)to[i];
+	return n;
+}
+
+static int cookie_close(void *cookie)
+{
+	struct capture_source *s = cookie;
+
+	if (s->fd > STDIN_FILENO)
+		close(s->fd);
+	s->fd = -1;
+	s->file = NULL;
+	return 0;
+}
+
+static int open_fd(struct capture_source *s, const char *name, char *err, size_t errsize)
+{
+	bool is_stdin = !strcmp(name, "-");
+	const char *shown = is_stdin ? "standard input" : name;
+	struct stat st;
+
+	s->fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (s->fd < 0 || fstat(s->fd, &st)) {
+		snprintf(err, errsize, "%s: %s", shown, strerror(errno));
+		return -1;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		snprintf(err, errsize, "%s: is a directory, not a capture", shown);
+		return -1;
+	}
+	if (isatty(s->fd)) {
+		snprintf(err, errsize, "%s: is a terminal, not a capture", shown);
+		return -1;
+	}
+	if (S_ISREG(st.st_mode)) {
+		s->size = (uint64_t)st.st_size;
+		(void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	return 0;
+}
+
+static int open_stream(struct capture_source *s, size_t bufsize)
+{
+	static const cookie_io_functions_t calls = {.read = cookie_read, .close = cookie_close};
+
+	s->in = malloc(IN_SIZE);
+	s->buffer = malloc(bufsize);
+	if (!s->in || !s->buffer)
+		return -1;
+	while (s->in_len < 2 && refill(s))
+		;
+	if (is_gzip(s)) {
+		if (inflateInit2(&s->z, GZIP_ONLY) != Z_OK)
+			return -1;
+		s->gzip = true;
+		s->member_open = true;
+	}
+	s->file = fopencookie(s, "r", calls);
+	if (!s->file)
+		return -1;
+	setvbuf(s->file, s->buffer, _IOFBF, bufsize);
+	/* libpcap reads twice for each packet; only one thread ever does. */
+	__fsetlocking(s->file, FSETLOCKING_BYCALLER);
+	return 0;
+}
+
+struct capture_source *capture_source_open(const char *name, size_t bufsize, char *err,
+					   size_t errsize)
+{
+	struct capture_source *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		snprintf(err, errsize, "%s: out of memory", name);
+		return NULL;
+	}
+	if (open_fd(s, name, err, errsize)) {
+		capture_source_free(s);
+		return NULL;
+	}
+	if (open_stream(s, bufsize)) {
+		snprintf(err, errsize, "%s: out of memory", name);
+		capture_source_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+FILE *capture_source_file(struct capture_source *s)
+{
+	return s->file;
+}
+
+void capture_source_free(struct capture_source *s)
+{
+	if (!s)
+		return;
+	if (s->file)
+		fclose(s->file);
+	else if (s->fd > STDIN_FILENO)
+		close(s->fd);
+	if (s->gzip)
+		inflateEnd(&s->z);
+	free(s->buffer);
+	free(s->in);
+	free(s);
+}
+
+const char *capture_source_why(const struct capture_source *s)
+{
+	return s->why[0] ? s->why : NULL;
+}
+
+size_t capture_source_magic(const struct capture_source *s, uint8_t magic[4])
+{
+	memcpy(magic, s->magic, sizeof(s->magic));
+	return s->magic_len;
+}
+
+uint64_t capture_source_read(const struct capture_source *s)
+{
+	return s->bytes_read;
+}
+
+uint64_t capture_source_size(const struct capture_source *s)
+{
+	return s->size;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bytes of a capture as a FILE that libpcap can read: from a file, a pipe or
+ * standard input, inflated when they are gzip. Nothing is ever sought, so that a pipe
+ * is as good as a file.
+ *
+ * A gzip stream that is cut off or damaged gives every byte before the damage and then
+ * the end of the file; capture_source_why() tells the two ends apart.
+ */
+#ifndef WEIR_GW_CAPTURE_SOURCE_H
+#define WEIR_GW_CAPTURE_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct capture_source;
+
+/*
+ * `name` "-" is standard input. NULL with one line in err, which names the file. The
+ * source lives until capture_source_free(); the FILE is to be closed before that, by
+ * whoever took it (libpcap does).
+ */
+struct capture_source *capture_source_open(const char *name, size_t bufsize, char *err,
+					   size_t errsize);
+FILE *capture_source_file(struct capture_source *s);
+void capture_source_free(struct capture_source *s);
+
+/* What stopped the reading before the true end, or NULL. */
+const char *capture_source_why(const struct capture_source *s);
+/* The first bytes after inflating, as far as they were read: how many of 4. */
+size_t capture_source_magic(const struct capture_source *s, uint8_t magic[4]);
+/* Read so far and in all (0: not known), as stored. */
+uint64_t capture_source_read(const struct capture_source *s);
+uint64_t capture_source_size(const struct capture_source *s);
+
+#endif

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "gw/capture.h"
+#include "tests/unit/capture_build.h"
+
+enum { MOST = 64, ETHERNET = 1 };
+#define S 1000000000ull
+
+/* All that a capture gives. */
+struct all {
+	uint64_t when[MOST], stamp[MOST];
+	uint8_t tag[MOST];
+	unsigned source[MOST];
+	size_t n;
+	struct capture_stats stats;
+	unsigned warnings;
+	char warning[512];
+	int dlt, snaplen;
+};
+
+static void on_warning(void *arg, const char *text)
+{
+	struct all *a = arg;
+
+	a->warnings++;
+	snprintf(a->warning, sizeof(a->warning), "%s", text);
+}
+
+/* false: could not be opened, with why in a->warning */
+static bool read_list(const char *const *names, size_t n, struct all *a)
+{
+	struct capture_packet pk;
+	struct capture *c;
+	uint64_t last = 0;
+
+	memset(a, 0, sizeof(*a));
+	c = capture_open(names, n, a->warning, sizeof(a->warning));
+	if (!c) {
+		assert_true(a->warning[0]);
+		assert_null(strchr(a->warning, '\n'));
+		return false;
+	}
+	a->dlt = capture_dlt(c);
+	a->snaplen = capture_snaplen(c);
+	while (capture_next(c, &pk, on_warning, a)) {
+		assert_true(a->n < MOST);
+		assert_int_equal(pk.number, a->n + 1);
+		assert_true(pk.when >= last && pk.when <= CAPTURE_TIME_MAX);
+		assert_true(pk.caplen <= pk.wirelen);
+		last = pk.when;
+		a->when[a->n] = pk.when;
+		a->stamp[a->n] = pk.stamp;
+		a->source[a->n] = pk.source;
+		a->tag[a->n++] = pk.caplen ? pk.data[pk.caplen - 1] : 0;
+	}
+	assert_int_equal(capture_next(c, &pk, on_warning, a), 0); /* the end stays the end */
+	capture_get_stats(c, &a->stats);
+	assert_int_equal(a->stats.packets, a->n);
+	assert_int_equal(a->stats.truncated, a->warnings);
+	capture_close(c);
+	return true;
+}
+
+static bool read_name(const char *name, struct all *a)
+{
+	return read_list(&name, 1, a);
+}
+
+static bool read_bytes(const struct bytes *b, struct all *a)
+{
+	const char *name = saved(b);
+	bool ok = read_name(name, a);
+
+	build_cleanup();
+	return ok;
+}
+
+static void assert_opens_not(const struct bytes *b, const char *why)
+{
+	struct all a;
+
+	assert_false(read_bytes(b, &a));
+	if (!strstr(a.warning, why))
+		fail_msg("expected \"%s\" in \"%s\"", why, a.warning);
+}
+
+/* `n` packets, a second apart from 1000 s on, each 7 fractions later. */
+static void simple_pcap(struct bytes *b, bool nano, unsigned n)
+{
+	pcap_header(b, nano, ETHERNET);
+	for (unsigned i = 0; i < n; i++)
+		pcap_packet(b, 1000 + i, 7 * (i + 1), 44, (uint8_t)(i + 1));
+}
+
+static void test_micro_and_nano_in_both_orders(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 4; k++) {
+		struct bytes b = {.big = k & 1};
+		bool nano = k & 2;
+		struct all a;
+
+		simple_pcap(&b, nano, 3);
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, 3);
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(a.when[i],
+					 (1000 + i) * S + 7 * (i + 1) * (nano ? 1 : 1000));
+			assert_int_equal(a.tag[i], i + 1);
+		}
+		assert_int_equal(a.stats.bytes_read, b.len);
+		assert_int_equal(a.stats.bytes_total, b.len);
+		assert_int_equal(a.stats.backwards + a.stats.bad_stamps + a.stats.truncated, 0);
+		assert_int_equal(a.dlt, ETHERNET);
+		assert_int_equal(a.snaplen, 65535);
+		bytes_free(&b);
+	}
+}
+
+static void test_seconds_have_no_sign(void **state)
+{
+	(void)state;
+	for (unsigned big = 0; big < 2; big++) {
+		struct bytes b = {.big = big};
+		struct all a;
+
+		pcap_header(&b, false, ETHERNET);
+		pcap_packet(&b, 0x80000000u, 5, 44, 1);
+		pcap_packet(&b, 0xffffffffu, 999999, 44, 2);
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, 2);
+		assert_int_equal(a.when[0], 0x80000000u * S + 5000);
+		assert_int_equal(a.when[1], 0xffffffffu * S + 999999000);
+		assert_int_equal(a.stats.bad_stamps + a.stats.backwards, 0);
+		bytes_free(&b);
+	}
+}
+
+static void test_pcapng_resolutions(void **state)
+{
+	(void)state;
+	for (unsigned big = 0; big < 2; big++) {
+		struct bytes b = {.big = big};
+		struct all a;
+
+		ng_section(&b);
+		ng_interface(&b, ETHERNET, 65535, -1, 0);   /* microseconds */
+		ng_interface(&b, ETHERNET, 65535, 9, 0);    /* nanoseconds */
+		ng_interface(&b, ETHERNET, 65535, 3, 0);    /* milliseconds */
+		ng_interface(&b, ETHERNET, 65535, 0x8a, 0); /* 1/1024 s */
+		ng_interface(&b, ETHERNET, 65535, 12, 0);   /* picoseconds */
+		ng_interface(&b, ETHERNET, 65535, 9, 5000); /* 5000 s on top */
+		ng_packet(&b, 0, 2000000003, 44, 1);
+		ng_packet(&b, 1, 2001 * S + 4, 45, 2);
+		ng_packet(&b, 2, 2002005, 46, 3);
+		ng_packet(&b, 3, 2003 * 1024 + 512, 47, 4);
+		ng_packet(&b, 4, 2004 * 1000 * S + 6999, 44, 5);
+		ng_packet(&b, 5, 8, 44, 6);
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, 6);
+		assert_int_equal(a.when[0], 2000 * S + 3000);
+		assert_int_equal(a.when[1], 2001 * S + 4);
+		assert_int_equal(a.when[2], 2002 * S + 5000000);
+		assert_int_equal(a.when[3], 2003 * S + S / 2);
+		assert_int_equal(a.when[4], 2004 * S + 6);
+		assert_int_equal(a.when[5], 5000 * S + 8);
+		for (unsigned i = 0; i < 6; i++)
+			assert_int_equal(a.tag[i], i + 1);
+		bytes_free(&b);
+	}
+}
+
+static void test_gzip(void **state)
+{
+	struct bytes b = {0}, z = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 5);
+	put_gzip(&z, b.data, b.len);
+	assert_true(read_bytes(&z, &a));
+	assert_int_equal(a.n, 5);
+	assert_int_equal(a.stats.truncated, 0);
+	assert_int_equal(a.stats.bytes_read, z.len);
+	assert_int_equal(a.stats.bytes_total, z.len);
+
+	/* Members may meet anywhere, also within a packet; what is behind is not ours. */
+	for (size_t cut = 1; cut < b.len; cut += 13) {
+		z.len = 0;
+		put_gzip(&z, b.data, cut);
+		put_gzip(&z, "", 0);
+		put_gzip(&z, b.data + cut, b.len - cut);
+		put(&z, "\0\0\0\0\0", 5);
+		assert_true(read_bytes(&z, &a));
+		assert_int_equal(a.n, 5);
+		assert_int_equal(a.stats.truncated, 0);
+	}
+	bytes_free(&z);
+	bytes_free(&b);
+}
+
+static void test_gzip_of_a_large_capture(void **state)
+{
+	struct bytes b = {0}, z = {0};
+	struct capture_packet pk;
+	struct capture *c;
+	const char *name;
+	char err[256];
+	unsigned n = 0;
+
+	(void)state;
+	simple_pcap(&b, true, 5000); /* more than all buffers hold */
+	put_gzip(&z, b.data, b.len);
+	name = saved(&z);
+	c = capture_open(&name, 1, err, sizeof(err));
+	assert_non_null(c);
+	while (capture_next(c, &pk, NULL, NULL)) {
+		assert_int_equal(pk.when, (1000 + n) * S + 7 * (n + 1));
+		n++;
+	}
+	assert_int_equal(n, 5000);
+	capture_close(c);
+	build_cleanup();
+	bytes_free(&z);
+	bytes_free(&b);
+}
+
+static void test_pcap_cut_at_every_byte(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 3);
+	for (size_t len = 0, all = b.len; len < all; len++) {
+		b.len = len;
+		if (len < 24) {
+			assert_opens_not(&b, !len ? "is empty" : len < 4 ? "neither" : "trunc");
+			continue;
+		}
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, (len - 24) / (16 + 44));
+		assert_int_equal(a.stats.truncated, (len - 24) % (16 + 44) != 0);
+		if (a.warnings)
+			assert_non_null(strstr(a.warning, "ends after its packet"));
+	}
+	bytes_free(&b);
+}
+
+static void test_pcapng_cut_at_every_byte(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	ng_section(&b);
+	ng_interface(&b, ETHERNET, 65535, 9, 0);
+	ng_packet(&b, 0, 1, 44, 1);
+	ng_packet(&b, 0, 2, 44, 2);
+	for (size_t len = 0, all = b.len; len < all; len++) {
+		b.len = len;
+		if (len < 28 + 28) {
+			assert_false(read_bytes(&b, &a));
+			continue;
+		}
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, (len - 56) / 76);
+		assert_int_equal(a.stats.truncated, (len - 56) % 76 != 0);
+	}
+	bytes_free(&b);
+}
+
+static void test_gzip_cut_at_every_byte(void **state)
+{
+	struct bytes b = {0}, z = {0};
+	size_t most = 0;
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 6);
+	put_gzip(&z, b.data, b.len);
+	for (size_t len = 0, all = z.len; len < all; len++) {
+		z.len = len;
+		if (!read_bytes(&z, &a)) {
+			assert_int_equal(most, 0);
+			if (len >= 2)
+				assert_non_null(strstr(a.warning, "cut off"));
+			continue;
+		}
+		assert_int_equal(a.stats.truncated, 1);
+		assert_non_null(strstr(a.warning, "the gzip data is cut off"));
+		assert_true(a.n >= most && a.n <= 6);
+		most = a.n;
+	}
+	assert_int_equal(most, 6); /* when only the checksum is missing */
+	bytes_free(&z);
+	bytes_free(&b);
+}
+
+static void test_damaged_gzip(void **state)
+{
+	struct bytes b = {0}, z = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 6);
+	put_gzip(&z, b.data, b.len);
+	for (size_t at = 2; at < z.len; at++) {
+		z.data[at] ^= 0xff;
+		if (read_bytes(&z, &a) && a.n != 6)
+			assert_int_equal(a.stats.truncated, 1); /* never unnoticed */
+		z.data[at] ^= 0xff;
+	}
+	z.data[z.len - 8] ^= 1; /* the checksum: known only after all has been read */
+	assert_true(read_bytes(&z, &a));
+	assert_int_equal(a.n, 6);
+	assert_int_equal(a.stats.truncated, 1);
+	assert_non_null(strstr(a.warning, "damaged"));
+	bytes_free(&z);
+	bytes_free(&b);
+}
+
+static void test_every_byte_replaced(void **state)
+{
+	static const uint8_t with[] = {0x00, 0x7f, 0x80, 0xff};
+	struct bytes b[2] = {{0}, {0}};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b[0], false, 3);
+	ng_section(&b[1]);
+	ng_interface(&b[1], ETHERNET, 65535, 9, 3);
+	ng_packet(&b[1], 0, 1, 44, 1);
+	ng_packet(&b[1], 0, 2, 44, 2);
+	for (unsigned k = 0; k < 2; k++) {
+		for (size_t at = 0; at < b[k].len; at++) {
+			uint8_t was = b[k].data[at];
+
+			for (unsigned w = 0; w < sizeof(with); w++) {
+				b[k].data[at] = with[w];
+				read_bytes(&b[k], &a); /* its own assertions */
+			}
+			b[k].data[at] = was;
+		}
+		bytes_free(&b[k]);
+	}
+}
+
+static void test_garbage_after_a_good_beginning(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 2);
+	put(&b, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
+	put(&b, b.data, 24);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 2);
+	assert_int_equal(a.stats.truncated, 1);
+	assert_non_null(strstr(a.warning, "ends after its packet 2: invalid packet capture"));
+	bytes_free(&b);
+}
+
+static void test_time_runs_backwards(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	pcap_header(&b, false, ETHERNET);
+	pcap_packet(&b, 100, 0, 44, 1);
+	pcap_packet(&b, 90, 0, 44, 2);
+	pcap_packet(&b, 99, 0, 44, 3);
+	pcap_packet(&b, 101, 0, 44, 4);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 4);
+	assert_int_equal(a.when[1], 100 * S);
+	assert_int_equal(a.stamp[1], 90 * S);
+	assert_int_equal(a.when[2], 100 * S);
+	assert_int_equal(a.when[3], 101 * S);
+	assert_int_equal(a.stats.backwards, 2);
+	assert_int_equal(a.stats.backwards_max, 10 * S);
+	assert_int_equal(a.stats.bad_stamps, 0);
+	bytes_free(&b);
+}
+
+static void test_stamps_that_are_no_times(void **state)
+{
+	struct bytes b = {0}, ng = {0};
+	struct all a;
+
+	(void)state;
+	pcap_header(&b, false, ETHERNET);
+	pcap_packet(&b, 100, 1500000, 44, 1);	     /* carried: 101.5 s */
+	pcap_packet(&b, 102, 0xffffffff, 44, 2);     /* 4294.967295 s */
+	pcap_packet(&b, 0xffffffff, 1000000, 44, 3); /* would be beyond what is believed */
+	pcap_packet(&b, 5000, 0, 44, 4);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 4);
+	assert_int_equal(a.when[0], 101 * S + S / 2);
+	assert_int_equal(a.when[1], 102 * S + 4294967295000);
+	assert_int_equal(a.when[2], a.when[1]);
+	assert_int_equal(a.stamp[2], CAPTURE_TIME_MAX);
+	assert_int_equal(a.when[3], 5000 * S);
+	assert_int_equal(a.stats.bad_stamps, 3);
+	assert_int_equal(a.stats.backwards, 0);
+
+	ng_section(&ng);
+	ng_interface(&ng, ETHERNET, 65535, 0, 0);
+	ng_interface(&ng, ETHERNET, 65535, 9, -50);
+	ng_packet(&ng, 0, 100, 44, 1);
+	ng_packet(&ng, 0, UINT64_MAX, 44, 2);
+	ng_packet(&ng, 0, INT64_MAX, 44, 3);
+	ng_packet(&ng, 1, 0, 44, 4); /* 50 s before 1970 */
+	ng_packet(&ng, 0, 101, 44, 5);
+	assert_true(read_bytes(&ng, &a));
+	assert_int_equal(a.n, 5);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(a.when[i], 100 * S);
+	assert_int_equal(a.when[4], 101 * S);
+	assert_int_equal(a.stats.bad_stamps, 3);
+	bytes_free(&b);
+	bytes_free(&ng);
+}
+
+static void test_more_captured_than_sent(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	pcap_header(&b, false, ETHERNET);
+	pcap_packet(&b, 1, 0, 44, 1);
+	b.data[24 + 12] = 10;		 /* length on the wire */
+	assert_true(read_bytes(&b, &a)); /* read_list() checks caplen <= wirelen */
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.stats.bad_lengths, 1);
+	bytes_free(&b);
+}
+
+static void test_merge(void **state)
+{
+	static const uint8_t tags[] = {21, 11, 31, 22, 12, 32, 23, 33, 13};
+	static const unsigned sources[] = {1, 0, 2, 1, 0, 2, 1, 2, 0};
+	struct bytes b[3] = {{0}, {0}, {0}};
+	const char *names[3];
+	struct all a;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		pcap_header(&b[i], i == 1, i == 2 ? 101 : ETHERNET);
+	pcap_packet(&b[0], 10, 0, 44, 11);
+	pcap_packet(&b[0], 11, 500, 44, 12);
+	pcap_packet(&b[0], 14, 0, 44, 13);
+	pcap_packet(&b[1], 9, 0, 44, 21);
+	pcap_packet(&b[1], 11, 499999, 44, 22);
+	pcap_packet(&b[1], 12, 0, 44, 23);
+	pcap_packet(&b[2], 10, 0, 44, 31); /* as the first of b[0], but behind it in the list */
+	pcap_packet(&b[2], 11, 500, 44, 32);
+	pcap_packet(&b[2], 13, 0, 44, 33);
+	b[1].len -= 1; /* its last packet is cut off: 23 does not come */
+	for (unsigned i = 0; i < 3; i++)
+		names[i] = saved(&b[i]);
+	assert_true(read_list(names, 3, &a));
+	assert_int_equal(a.n, 8);
+	for (unsigned i = 0, j = 0; i < 9; i++) {
+		if (tags[i] == 23)
+			continue;
+		assert_int_equal(a.tag[j], tags[i]);
+		assert_int_equal(a.source[j++], sources[i]);
+	}
+	assert_int_equal(a.stats.truncated, 1);
+	assert_int_equal(a.dlt, -1);
+	assert_int_equal(a.stats.bytes_read, a.stats.bytes_total);
+	build_cleanup();
+	for (unsigned i = 0; i < 3; i++)
+		bytes_free(&b[i]);
+}
+
+static void test_merge_of_many(void **state)
+{
+	struct bytes b = {0};
+	const char *names[20];
+	struct all a;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		b.len = 0;
+		pcap_header(&b, false, ETHERNET);
+		for (unsigned k = 0; k < i % 4; k++)
+			pcap_packet(&b, 1 + (7 * i + 13 * k) % 17, i, 44, (uint8_t)i);
+		names[i] = saved(&b);
+	}
+	assert_true(read_list(names, 20, &a)); /* checks the order */
+	assert_int_equal(a.n, 30);
+	build_cleanup();
+	bytes_free(&b);
+}
+
+static void test_only_a_header(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, false, 0);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 0);
+	assert_int_equal(a.stats.truncated, 0);
+	bytes_free(&b);
+}
+
+static void test_what_cannot_be_opened(void **state)
+{
+	const char *twice[] = {"-", "-"};
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	assert_false(read_name("/nonexistent/x\ny.pcap", &a)); /* one line all the same */
+	assert_non_null(strstr(a.warning, "/nonexistent/x?y.pcap: No such file"));
+	assert_false(read_name("/", &a));
+	assert_non_null(strstr(a.warning, "/: is a directory"));
+	put(&b, "This is no capture at all, whatever its name.", 45);
+	assert_opens_not(&b, "is neither pcap nor pcapng");
+	b.len = 0;
+	put_gzip(&b, "and neither is this", 19);
+	assert_opens_not(&b, "is neither pcap nor pcapng");
+	b.len = 0;
+	put_gzip(&b, "", 0);
+	assert_opens_not(&b, "is empty");
+	b.len = 0;
+	pcap_header(&b, false, 189);
+	assert_opens_not(&b, "USB_LINUX");
+	b.len = 0;
+	pcap_header(&b, false, 60000);
+	assert_opens_not(&b, "link type");
+	bytes_free(&b);
+	pcap_header(&b, false, ETHERNET);
+	put32(&b, 1);
+	save(tmp_name(), b.data, b.len);
+	assert_int_equal(dup2(open(tmp_names[0], O_RDONLY), 0), 0);
+	assert_false(read_list(twice, 2, &a));
+	assert_non_null(strstr(a.warning, "more than once"));
+	build_cleanup();
+	bytes_free(&b);
+}
+
+static void test_pcapng_of_several_link_types(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	ng_section(&b);
+	ng_interface(&b, ETHERNET, 65535, 9, 0);
+	ng_interface(&b, 101, 65535, 9, 0);
+	ng_packet(&b, 0, 1, 44, 1);
+	assert_opens_not(&b, "split it");
+	b.len = 0;
+	ng_section(&b);
+	ng_interface(&b, ETHERNET, 65535, 9, 0);
+	ng_packet(&b, 0, 1, 44, 1);
+	ng_interface(&b, 101, 65535, 9, 0);
+	ng_packet(&b, 1, 2, 44, 1);
+	assert_true(read_bytes(&b, &a)); /* too late to refuse it */
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.stats.truncated, 1);
+	assert_non_null(strstr(a.warning, "split it"));
+	bytes_free(&b);
+}
+
+/* Standard input is a pipe that gives a few bytes at a time: nothing may seek. */
+static void read_from_pipe(const struct bytes *b, struct all *a)
+{
+	int ends[2], was = dup(0);
+
+	assert_int_equal(pipe(ends), 0);
+	assert_true((size_t)write(ends[1], b->data, b->len) == b->len);
+	close(ends[1]);
+	assert_int_equal(dup2(ends[0], 0), 0);
+	close(ends[0]);
+	assert_true(read_name("-", a));
+	if (was >= 0) {
+		dup2(was, 0);
+		close(was);
+	}
+}
+
+static void test_standard_input(void **state)
+{
+	struct bytes b = {0}, z = {0};
+	struct all a;
+
+	(void)state;
+	simple_pcap(&b, true, 9);
+	read_from_pipe(&b, &a);
+	assert_int_equal(a.n, 9);
+	assert_int_equal(a.stats.bytes_read, b.len);
+	assert_int_equal(a.stats.bytes_total, 0);
+	put_gzip(&z, b.data, b.len);
+	read_from_pipe(&z, &a);
+	assert_int_equal(a.n, 9);
+	b.len -= 3;
+	read_from_pipe(&b, &a);
+	assert_int_equal(a.n, 8);
+	assert_non_null(strstr(a.warning, "standard input: ends after its packet 8"));
+	bytes_free(&z);
+	bytes_free(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_micro_and_nano_in_both_orders),
+		cmocka_unit_test(test_seconds_have_no_sign),
+		cmocka_unit_test(test_pcapng_resolutions),
+		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_gzip_of_a_large_capture),
+		cmocka_unit_test(test_pcap_cut_at_every_byte),
+		cmocka_unit_test(test_pcapng_cut_at_every_byte),
+		cmocka_unit_test(test_gzip_cut_at_every_byte),
+		cmocka_unit_test(test_damaged_gzip),
+		cmocka_unit_test(test_every_byte_replaced),
+		cmocka_unit_test(test_garbage_after_a_good_beginning),
+		cmocka_unit_test(test_time_runs_backwards),
+		cmocka_unit_test(test_stamps_that_are_no_times),
+		cmocka_unit_test(test_more_captured_than_sent),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_merge_of_many),
+		cmocka_unit_test(test_only_a_header),
+		cmocka_unit_test(test_what_cannot_be_opened),
+		cmocka_unit_test(test_pcapng_of_several_link_types),
+		cmocka_unit_test(test_standard_input),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
