@@ -22,10 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUCKET_BYTE 8000000000LL       /* units of level in a byte */
-#define BUCKET_BURST_MAX 500000000ULL  /* bytes */
+#define BUCKET_BYTE 8000000000LL	 /* units of level in a byte */
+#define BUCKET_BURST_MAX 500000000ULL	 /* bytes */
 #define BUCKET_RATE_MAX 1000000000000ULL /* bits per second */
-#define NEVER UINT64_MAX               /* a time that does not come */
+#define NEVER UINT64_MAX		 /* a time that does not come */
 
 struct bucket {
 	int64_t level; /* units, at time `at`; at most `cap` */

@@ -20,8 +20,8 @@
 /* Why a packet was dropped. PKT_KEPT means that it was not. */
 enum pkt_drop {
 	PKT_KEPT = 0,
-	PKT_DROP_LIMIT,    /* the queue's limit */
-	PKT_DROP_AQM,      /* CoDel's decision */
+	PKT_DROP_LIMIT,	   /* the queue's limit */
+	PKT_DROP_AQM,	   /* CoDel's decision */
 	PKT_DROP_DEADLINE, /* waited longer than the class's deadline */
 	PKT_DROP_MEMORY,   /* no descriptor left on the link */
 	PKT_DROP_REMOVED,  /* its class or link was taken away */
@@ -29,24 +29,24 @@ enum pkt_drop {
 };
 
 enum pkt_flags {
-	PKT_ECT = 1,      /* ECN-capable transport: may be marked instead of dropped */
-	PKT_MARKED = 2,   /* CE was set by a queue here */
-	PKT_FOREIGN = 4,  /* fq: waits in the queue of another flow (hash set full) */
-	PKT_CHECKED = 8,  /* reserved for the queue that holds it */
+	PKT_ECT = 1,	 /* ECN-capable transport: may be marked instead of dropped */
+	PKT_MARKED = 2,	 /* CE was set by a queue here */
+	PKT_FOREIGN = 4, /* fq: waits in the queue of another flow (hash set full) */
+	PKT_CHECKED = 8, /* reserved for the queue that holds it */
 };
 
 struct pkt {
 	struct pkt *next;  /* the list that holds it */
 	uint64_t arrival;  /* ns, when it was enqueued */
-	uint64_t seq;      /* order of arrival on its link; set by tree_enqueue() */
-	uint64_t id;       /* the owner's: number in the capture, kernel id, ... */
-	uint64_t flow;     /* identity of its flow: a keyed 64-bit hash */
-	uint64_t host;     /* identity of its inside host, likewise */
-	uint32_t len;      /* bytes charged: IP length with the link's overhead; never 0 */
+	uint64_t seq;	   /* order of arrival on its link; set by tree_enqueue() */
+	uint64_t id;	   /* the owner's: number in the capture, kernel id, ... */
+	uint64_t flow;	   /* identity of its flow: a keyed 64-bit hash */
+	uint64_t host;	   /* identity of its inside host, likewise */
+	uint32_t len;	   /* bytes charged: IP length with the link's overhead; never 0 */
 	uint32_t src, dst; /* hashes of its two hosts, for fq isolation */
-	uint16_t leaf;     /* reserved to the owner */
-	uint8_t flags;     /* enum pkt_flags */
-	uint8_t drop;      /* enum pkt_drop, set when it comes back from tree_reap() */
+	uint16_t leaf;	   /* reserved to the owner */
+	uint8_t flags;	   /* enum pkt_flags */
+	uint8_t drop;	   /* enum pkt_drop, set when it comes back from tree_reap() */
 };
 
 _Static_assert(sizeof(struct pkt) == 64, "a descriptor is one cache line");

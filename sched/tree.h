@@ -31,7 +31,13 @@
 
 enum tree_sched { TREE_FIFO, TREE_FAIR, TREE_DRR, TREE_WFQ, TREE_PRIORITY, TREE_SCHED_N };
 enum tree_queue { TREE_Q_FIFO, TREE_Q_CODEL, TREE_Q_FQ, TREE_QUEUE_N };
-enum tree_isolation { TREE_ISO_FLOWS, TREE_ISO_SRC, TREE_ISO_DST, TREE_ISO_DUAL_SRC, TREE_ISO_DUAL_DST };
+enum tree_isolation {
+	TREE_ISO_FLOWS,
+	TREE_ISO_SRC,
+	TREE_ISO_DST,
+	TREE_ISO_DUAL_SRC,
+	TREE_ISO_DUAL_DST
+};
 
 /* A token bucket wanted; rate 0: none. bit/s and bytes. */
 struct tree_bucket_conf {
@@ -48,10 +54,10 @@ struct tree_class_conf {
 
 	/* a leaf */
 	enum tree_queue queue;
-	uint32_t limit_packets; /* 1..; required */
-	uint64_t limit_bytes;   /* 0: none */
+	uint32_t limit_packets;	   /* 1..; required */
+	uint64_t limit_bytes;	   /* 0: none */
 	uint64_t target, interval; /* ns, CoDel */
-	uint32_t mtu;              /* bytes: CoDel lets the queue alone below one packet */
+	uint32_t mtu;		   /* bytes: CoDel lets the queue alone below one packet */
 	bool ecn;
 	uint32_t flows, quantum; /* fq; flows is rounded up to a power of two, at least 8 */
 	enum tree_isolation isolation;
@@ -73,11 +79,13 @@ struct tree *tree_new(const struct tree_class_conf *root, size_t packets, uint32
  * 1, or TREE_NONE: no memory, too deep, parent is a leaf, or a value out of range.
  */
 uint32_t tree_add(struct tree *t, uint32_t parent, const struct tree_class_conf *c);
-/* Ends building: sizes every scheduler and queue. 0, or -1: no memory, or an inner class without children. */
+/* Ends building: sizes every scheduler and queue. 0, or -1: no memory, or an inner class
+ * without children. */
 int tree_ready(struct tree *t);
 void tree_free(struct tree *t);
 
-/* A descriptor to fill in (arrival, id, flow, host, len, src, dst, flags), or NULL: the pool is empty. */
+/* A descriptor to fill in (arrival, id, flow, host, len, src, dst, flags), or NULL: the pool is
+ * empty. */
 struct pkt *tree_alloc(struct tree *t);
 void tree_release(struct tree *t, struct pkt *p);
 

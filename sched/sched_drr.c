@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Deficit round robin among the children of a node: drr.h over one list. */
+#include <stdlib.h>
+
+#include "sched/drr.h"
+
+void drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n, uint32_t mtu)
+{
+	uint32_t least = SCHED_WEIGHT_MAX, most = 1;
+	uint64_t unit;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (child[i].weight < least)
+			least = child[i].weight;
+		if (child[i].weight > most)
+			most = child[i].weight;
+	}
+	/* bytes for the lightest, in 1/4096 */
+	unit = (uint64_t)mtu << 12;
+	if ((unsigned __int128)unit * most / least > (uint64_t)DRR_QUANTUM_MAX << 12 &&
+	    most > least)
+		unit = ((uint64_t)DRR_QUANTUM_MAX << 12) * least / most;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t q =
+			(uint64_t)((unsigned __int128)unit * child[i].weight / least) >> 12;
+
+		d[i].quantum = q ? (uint32_t)q : 1;
+	}
+}
+
+static void due_push(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	d[c].where = DRR_DUE;
+	d[c].next = SCHED_NONE;
+	if (l->due == SCHED_NONE)
+		l->due = c;
+	else
+		d[l->due_tail].next = c;
+	l->due_tail = c;
+}
+
+static void due_unlink(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	uint32_t *at = &l->due, last = SCHED_NONE;
+
+	while (*at != c) {
+		last = *at;
+		at = &d[*at].next;
+	}
+	*at = d[c].next;
+	if (l->due_tail == c)
+		l->due_tail = last;
+}
+
+bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
+		 uint32_t c)
+{
+	if (d[c].deficit >= child[c].len)
+		return true;
+	if (d[c].where == DRR_DUE) {
+		due_unlink(l, d, c);
+		drr_push(l, d, c);
+	} else {
+		drr_rotate(l, d);
+	}
+	return false;
+}
+
+void drr_remove(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	if (d[c].where == DRR_IN)
+		drr_unlink(l, d, c);
+	else if (d[c].where == DRR_DUE)
+		due_unlink(l, d, c);
+	d[c].where = DRR_OUT;
+	d[c].deficit = 0;
+}
+
+void drr_hold(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	if (d[c].where == DRR_DUE)
+		due_unlink(l, d, c);
+	else
+		drr_unlink(l, d, c);
+	d[c].where = DRR_HELD;
+	d[c].round = l->round;
+}
+
+/* The quanta of `rounds` rounds, but no more than lets it send its packet and a quantum. */
+static void grant(struct drr_child *d, uint32_t len, uint32_t rounds)
+{
+	int64_t most = (int64_t)d->quantum + len, now = d->deficit;
+
+	now += (int64_t)d->quantum * rounds;
+	if (now > most)
+		now = most > d->deficit ? most : d->deficit;
+	d->deficit = now;
+}
+
+void drr_resume(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
+		uint32_t c)
+{
+	grant(&d[c], child[c].len, l->round - d[c].round);
+	if (d[c].deficit >= child[c].len)
+		due_push(l, d, c);
+	else
+		drr_push(l, d, c);
+}
+
+void drr_charge_due(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
+		    uint32_t c, bool more)
+{
+	if (more && d[c].deficit >= child[c].len)
+		return;
+	due_unlink(l, d, c);
+	if (more) {
+		drr_push(l, d, c);
+	} else {
+		d[c].where = DRR_OUT;
+		d[c].deficit = 0;
+	}
+}
+
+struct drr {
+	struct drr_list list;
+	struct sched_child *child;
+	struct drr_child d[];
+};
+
+static size_t sched_drr_memory(uint32_t n)
+{
+	return sizeof(struct drr) + n * sizeof(struct drr_child);
+}
+
+static void *sched_drr_make(struct sched_child *child, uint32_t n, uint32_t mtu)
+{
+	struct drr *r = calloc(1, sched_drr_memory(n));
+
+	if (!r)
+		return NULL;
+	r->child = child;
+	drr_list_init(&r->list);
+	drr_quanta(r->d, child, n, mtu);
+	return r;
+}
+
+static void sched_drr_activate(void *s, uint32_t c)
+{
+	struct drr *r = s;
+
+	drr_push(&r->list, r->d, c);
+}
+
+static void sched_drr_remove(void *s, uint32_t c)
+{
+	struct drr *r = s;
+
+	drr_remove(&r->list, r->d, c);
+}
+
+static uint32_t sched_drr_peek(void *s)
+{
+	struct drr *r = s;
+
+	return drr_peek(&r->list, r->d, r->child);
+}
+
+static bool sched_drr_confirm(void *s, uint32_t c)
+{
+	struct drr *r = s;
+
+	return drr_confirm(&r->list, r->d, r->child, c);
+}
+
+static void sched_drr_hold(void *s, uint32_t c)
+{
+	struct drr *r = s;
+
+	drr_hold(&r->list, r->d, c);
+}
+
+static void sched_drr_resume(void *s, uint32_t c)
+{
+	struct drr *r = s;
+
+	drr_resume(&r->list, r->d, r->child, c);
+}
+
+static void sched_drr_charge(void *s, uint32_t c, uint32_t len, bool more)
+{
+	struct drr *r = s;
+
+	drr_charge(&r->list, r->d, r->child, c, len, more);
+}
+
+const struct sched_ops sched_drr = {
+	.name = "drr",
+	.make = sched_drr_make,
+	.unmake = free,
+	.activate = sched_drr_activate,
+	.remove = sched_drr_remove,
+	.peek = sched_drr_peek,
+	.confirm = sched_drr_confirm,
+	.hold = sched_drr_hold,
+	.resume = sched_drr_resume,
+	.charge = sched_drr_charge,
+	.memory = sched_drr_memory,
+};

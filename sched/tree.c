@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Driving a tree: what leaves next.
+ *
+ * A choice is made in two steps. pick() and pick_min() find the packet that would go
+ * and commit to nothing but what stays true (a child whose bucket is empty is held).
+ * When all buckets on the way allow that packet, it is taken out of its queue, which
+ * may still drop it (CoDel, deadline), and settle() charges everything on its path.
+ *
+ * Link sharing with borrowing (S. Floyd, V. Jacobson, "Link-sharing and Resource
+ * Management Models for Packet Networks", 1995) falls out of it: a class that cannot
+ * use its turn is not in its parent's scheduler, and what it leaves goes to the others.
+ */
+#include "sched/tree_priv.h"
+
+#define RELIEF 64 /* packets that tree_relieve() drops at most */
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+struct pkt *tree_alloc(struct tree *t)
+{
+	struct pkt *p = pkt_pool_get(&t->pool);
+
+	if (p) {
+		p->flags = 0;
+		p->drop = PKT_KEPT;
+	}
+	return p;
+}
+
+void tree_release(struct tree *t, struct pkt *p)
+{
+	pkt_pool_put(&t->pool, p);
+}
+
+/* Lets those children go on whose time has come. */
+static void resume(struct node *n, uint64_t now)
+{
+	while (timers_next(&n->held) <= now) {
+		uint32_t c = n->held.a[0].id;
+
+		timers_del(&n->held, c);
+		n->ops->resume(n->sched, c);
+		n->kid[c]->state = NODE_IN;
+	}
+}
+
+static void hold(struct node *n, uint32_t c, uint64_t when)
+{
+	n->ops->hold(n->sched, c);
+	timers_set(&n->held, c, when);
+	n->kid[c]->state = NODE_HELD;
+}
+
+/*
+ * The packet that the schedulers from n down would send at `now`, n's own `max` not
+ * asked; *at is its leaf. NULL: none may go before *when.
+ */
+static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t *when)
+{
+	struct sched_child *child;
+	struct node *kid;
+	struct pkt *p;
+	uint64_t w;
+	uint32_t c;
+
+	if (n->leaf) {
+		*at = n;
+		return n->qops->head(n->queue, now, when);
+	}
+	if (n->held.n)
+		resume(n, now);
+	while ((c = n->ops->peek(n->sched)) != SCHED_NONE) {
+		kid = n->kid[c];
+		p = pick(kid, now, at, &w);
+		if (p && kid->max.rate) {
+			w = bucket_when(&kid->max, p->len, now);
+			if (w > now)
+				p = NULL;
+		}
+		if (!p) {
+			hold(n, c, w);
+			continue;
+		}
+		child = &n->child[c];
+		if (child->len != p->len || child->seq != p->seq) {
+			child->len = p->len;
+			child->seq = p->seq;
+			if (!n->ops->confirm(n->sched, c))
+				continue;
+		}
+		return p;
+	}
+	*when = timers_next(&n->held);
+	return NULL;
+}
+
+/* When a min of n or below it may next be used: its place among n's siblings. */
+static void note_min(struct node *n)
+{
+	uint64_t when = n->min_when;
+
+	if (!n->leaf)
+		when = earlier(when, timers_next(&n->min_at));
+	if (when == NEVER)
+		timers_del(&n->parent->min_at, n->slot);
+	else
+		timers_set(&n->parent->min_at, n->slot, when);
+}
+
+static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
+			    uint64_t *when);
+
+/* The same for one child: by a min below it, or by its own. */
+static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, struct node **via,
+			   uint64_t *when)
+{
+	struct pkt *p = NULL;
+	uint64_t w;
+
+	if (!kid->leaf && timers_next(&kid->min_at) <= now)
+		p = pick_min(kid, now, at, via, &w);
+	if (!p && kid->min_when <= now) {
+		p = pick(kid, now, at, &w);
+		if (p) {
+			w = bucket_when(&kid->min, p->len, now);
+			if (w > now)
+				p = NULL;
+		}
+		kid->min_when = p ? now : w;
+		*via = kid;
+	}
+	if (p && kid->max.rate) {
+		w = bucket_when(&kid->max, p->len, now);
+		if (w > now) {
+			*when = w;
+			return NULL;
+		}
+	}
+	if (!p) {
+		*when = kid->min_when;
+		if (!kid->leaf)
+			*when = earlier(*when, timers_next(&kid->min_at));
+	}
+	return p;
+}
+
+/*
+ * The packet that a class below n may send within its min, the one that has been able
+ * to for longest; *via is that class. NULL: none before *when.
+ */
+static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
+			    uint64_t *when)
+{
+	struct pkt *p;
+	uint32_t c;
+	uint64_t w;
+
+	while (timers_next(&n->min_at) <= now) {
+		c = n->min_at.a[0].id;
+		p = try_min(n->kid[c], now, at, via, &w);
+		if (p)
+			return p;
+		if (w == NEVER)
+			timers_del(&n->min_at, c);
+		else
+			timers_set(&n->min_at, c, w);
+	}
+	*when = timers_next(&n->min_at);
+	return NULL;
+}
+
+/* What n would send next, as far as that can be told now, for its parent's scheduler. */
+static void foresee(struct node *n, uint64_t now, struct sched_child *c)
+{
+	uint64_t when;
+
+	if (n->leaf) {
+		const struct pkt *p = n->qops->head(n->queue, now, &when);
+
+		if (p) {
+			c->len = p->len;
+			c->seq = p->seq;
+		}
+	} else {
+		uint32_t k = n->ops->peek(n->sched);
+
+		if (k != SCHED_NONE) {
+			c->len = n->child[k].len;
+			c->seq = n->child[k].seq;
+		}
+	}
+}
+
+/* n has nothing left, and that not by its turn. */
+static void take_out(struct node *n)
+{
+	if (n->state == NODE_HELD)
+		timers_del(&n->parent->held, n->slot);
+	if (n->state != NODE_OUT)
+		n->parent->ops->remove(n->parent->sched, n->slot);
+	n->state = NODE_OUT;
+}
+
+/*
+ * A packet of `len` bytes has left the leaf n: by its turn (via NULL), within the min
+ * of `via`, or dropped. Counts and charges it from the leaf to the root.
+ */
+static void settle(struct node *n, uint32_t len, bool sent, const struct node *via,
+		   uint64_t now)
+{
+	bool by_min = false;
+
+	for (;; n = n->parent) {
+		struct node *up = n->parent;
+		struct sched_child *c;
+
+		n->packets--;
+		n->bytes -= len;
+		by_min |= n == via;
+		if (sent && n->max.rate)
+			bucket_take(&n->max, len);
+		if (sent && by_min && n->min.rate) {
+			bucket_fill(&n->min, now);
+			bucket_take(&n->min, len);
+		}
+		if (!up)
+			return;
+		c = &up->child[n->slot];
+		if (n->packets)
+			foresee(n, now, c);
+		if (sent && !by_min) {
+			up->ops->charge(up->sched, n->slot, len, n->packets > 0);
+			if (!n->packets)
+				n->state = NODE_OUT;
+		} else if (!n->packets) {
+			take_out(n);
+		}
+		if (n->min_below) {
+			if (n->min.rate)
+				n->min_when =
+					n->packets ? bucket_when(&n->min, c->len, now) : NEVER;
+			note_min(n);
+		}
+	}
+}
+
+/* What the leaf n would send next has changed, or it has something again. */
+static void wake(struct node *n, const struct pkt *p, uint64_t now)
+{
+	for (; n->parent; n = n->parent) {
+		struct node *up = n->parent;
+		struct sched_child *c = &up->child[n->slot];
+
+		if (n->state == NODE_OUT) {
+			c->len = p->len;
+			c->seq = p->seq;
+			up->ops->activate(up->sched, n->slot);
+			n->state = NODE_IN;
+		} else if (n->state == NODE_HELD) {
+			timers_set(&up->held, n->slot, now);
+		}
+		if (n->min_below) {
+			/* not later than the truth: of n's next packet only this is known */
+			if (n->min.rate)
+				n->min_when = bucket_when(&n->min, 1, now);
+			note_min(n);
+		}
+	}
+}
+
+/* Packets that the leaf n lost in passing: for tree_reap(), and out of the counts. */
+static void lose(struct tree *t, struct node *n, struct pkt_list *lost)
+{
+	struct pkt *p;
+
+	while ((p = pkt_list_pop(lost))) {
+		p->leaf = (uint16_t)(n - t->node);
+		for (struct node *up = n; up; up = up->parent) {
+			up->packets--;
+			up->bytes -= p->len;
+		}
+		pkt_list_push(&t->dropped, p);
+	}
+}
+
+void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
+{
+	struct node *n = &t->node[leaf];
+	struct pkt_list lost = {0};
+	bool changed;
+
+	p->seq = t->seq++;
+	p->drop = PKT_KEPT;
+	if (p->len > SCHED_LEN_MAX)
+		p->len = SCHED_LEN_MAX;
+	for (struct node *up = n; up; up = up->parent) {
+		up->packets++;
+		up->bytes += p->len;
+	}
+	changed = n->qops->enqueue(n->queue, p, now, &lost);
+	if (lost.head)
+		lose(t, n, &lost);
+	if (changed)
+		wake(n, p, now);
+}
+
+void tree_relieve(struct tree *t, uint64_t now)
+{
+	struct node *n = NULL;
+	uint32_t left;
+
+	for (uint32_t i = 1; i < t->n; i++)
+		if (t->node[i].leaf && (!n || t->node[i].packets > n->packets))
+			n = &t->node[i];
+	if (!n)
+		return;
+	left = n->packets / 2;
+	for (unsigned k = 0; k < RELIEF && n->packets > left; k++) {
+		struct pkt *p = n->qops->shed(n->queue);
+
+		if (!p)
+			return;
+		p->drop = PKT_DROP_MEMORY;
+		p->leaf = (uint16_t)(n - t->node);
+		pkt_list_push(&t->dropped, p);
+		settle(n, p->len, false, NULL, now);
+		if (n->packets) {
+			uint64_t when;
+			const struct pkt *next = n->qops->head(n->queue, now, &when);
+
+			if (next)
+				wake(n, next, now);
+		}
+	}
+}
+
+struct pkt *tree_dequeue(struct tree *t, uint64_t now, uint32_t *leaf, uint64_t *when)
+{
+	struct node *root = t->node, *at, *via;
+	uint64_t w, w_min;
+	struct pkt *p;
+
+	while (root->packets) {
+		via = NULL;
+		p = NULL;
+		w_min = NEVER;
+		if (root->min_below)
+			p = pick_min(root, now, &at, &via, &w_min);
+		if (!p) {
+			via = NULL;
+			p = pick(root, now, &at, &w);
+		}
+		if (p)
+			w = bucket_when(&root->max, p->len, now);
+		if (!p || w > now) {
+			*when = earlier(w, w_min);
+			return NULL;
+		}
+		p = at->qops->take(at->queue, now);
+		p->leaf = (uint16_t)(at - t->node);
+		settle(at, p->len, p->drop == PKT_KEPT, via, now);
+		if (p->drop == PKT_KEPT) {
+			*leaf = p->leaf;
+			return p;
+		}
+		pkt_list_push(&t->dropped, p);
+	}
+	*when = NEVER;
+	return NULL;
+}
+
+struct pkt *tree_reap(struct tree *t, uint32_t *leaf)
+{
+	struct pkt *p = pkt_list_pop(&t->dropped);
+
+	if (p)
+		*leaf = p->leaf;
+	return p;
+}
+
+void tree_get_state(const struct tree *t, uint32_t class, struct tree_state *s)
+{
+	s->packets = t->node[class].packets;
+	s->bytes = t->node[class].bytes;
+}

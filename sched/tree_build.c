@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Building a tree, and taking all its memory. */
+#include <stdlib.h>
+
+#include "sched/tree_priv.h"
+
+#define CLASSES_MAX UINT16_MAX /* struct pkt says its leaf in 16 bits */
+
+static const struct sched_ops *const sched_by_kind[TREE_SCHED_N] = {
+	[TREE_FIFO] = &sched_fifo, [TREE_FAIR] = &sched_fair,	  [TREE_DRR] = &sched_drr,
+	[TREE_WFQ] = &sched_wfq,   [TREE_PRIORITY] = &sched_prio,
+};
+
+static bool bucket_valid(const struct tree_bucket_conf *b)
+{
+	return !b->rate ||
+	       (b->rate <= BUCKET_RATE_MAX && b->burst > 0 && b->burst <= BUCKET_BURST_MAX);
+}
+
+static bool conf_valid(const struct tree_class_conf *c)
+{
+	if (!bucket_valid(&c->min) || !bucket_valid(&c->max))
+		return false;
+	if (!c->weight || c->weight > SCHED_WEIGHT_MAX)
+		return false;
+	if (!c->leaf)
+		return c->sched < TREE_SCHED_N;
+	return c->queue < TREE_QUEUE_N && c->limit_packets && bucket_valid(&c->flow_max) &&
+	       bucket_valid(&c->host_max);
+}
+
+static struct node *new_node(struct tree *t, const struct tree_class_conf *c)
+{
+	struct node *n;
+
+	if (t->n == t->room) {
+		uint32_t room = t->room ? 2 * t->room : 16;
+		struct node *grown = realloc(t->node, room * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		t->node = grown;
+		t->room = room;
+	}
+	n = &t->node[t->n];
+	*n = (struct node){.leaf = c->leaf, .conf = *c, .min_when = NEVER};
+	if (c->max.rate)
+		bucket_init(&n->max, c->max.rate, c->max.burst, t->start);
+	if (c->min.rate && t->n)
+		bucket_init(&n->min, c->min.rate, c->min.burst, t->start);
+	n->min_below = n->min.rate != 0;
+	return n;
+}
+
+struct tree *tree_new(const struct tree_class_conf *root, size_t packets, uint32_t mtu,
+		      uint64_t now)
+{
+	struct tree *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->mtu = mtu;
+	t->start = now;
+	if (!conf_valid(root) || root->leaf || !mtu || pkt_pool_init(&t->pool, packets) ||
+	    !new_node(t, root)) {
+		tree_free(t);
+		return NULL;
+	}
+	t->n = 1;
+	return t;
+}
+
+uint32_t tree_add(struct tree *t, uint32_t parent, const struct tree_class_conf *c)
+{
+	struct node *n;
+
+	if (t->ready || parent >= t->n || t->node[parent].leaf || t->n >= CLASSES_MAX)
+		return TREE_NONE;
+	if (t->node[parent].depth + 1 >= TREE_DEPTH_MAX || !conf_valid(c))
+		return TREE_NONE;
+	n = new_node(t, c);
+	if (!n)
+		return TREE_NONE;
+	n->depth = t->node[parent].depth + 1;
+	n->slot = t->node[parent].n_child++;
+	/* nodes move as the array grows: tree_ready() turns this into a pointer */
+	n->min_when = parent;
+	return t->n++;
+}
+
+static void queue_conf(const struct tree *t, const struct tree_class_conf *c,
+		       struct queue_conf *q)
+{
+	bool gated = c->flow_max.rate || c->host_max.rate;
+
+	*q = (struct queue_conf){
+		.limit_packets = c->limit_packets,
+		.limit_bytes = c->limit_bytes ? c->limit_bytes : UINT64_MAX,
+		.deadline = c->deadline,
+		.target = c->target,
+		.interval = c->interval,
+		.mtu = c->mtu ? c->mtu : t->mtu,
+		.ecn = c->ecn,
+		.codel = c->queue != TREE_Q_FIFO,
+		.by_order = gated && c->queue != TREE_Q_FQ,
+		.flows = c->flows ? c->flows : 1024,
+		.quantum = c->quantum ? c->quantum : t->mtu,
+		.isolation = (enum queue_isolation)c->isolation,
+		.flow_rate = c->flow_max.rate,
+		.flow_burst = c->flow_max.burst,
+		.host_rate = c->host_max.rate,
+		.host_burst = c->host_max.burst,
+	};
+}
+
+static int ready_leaf(struct tree *t, struct node *n)
+{
+	struct queue_conf q;
+
+	queue_conf(t, &n->conf, &q);
+	/* buckets for flows or hosts need the flows apart, whatever the order among them */
+	if (n->conf.queue == TREE_Q_FQ || q.by_order)
+		n->qops = &queue_fq;
+	else
+		n->qops = n->conf.queue == TREE_Q_CODEL ? &queue_codel : &queue_fifo;
+	n->queue = n->qops->make(&q);
+	t->memory += n->qops->memory(&q);
+	return n->queue ? 0 : -1;
+}
+
+static int ready_inner(struct tree *t, struct node *n)
+{
+	uint32_t k = n->n_child;
+
+	if (!k)
+		return -1;
+	n->child = calloc(k, sizeof(*n->child));
+	n->kid = calloc(k, sizeof(struct node *));
+	if (!n->child || !n->kid || timers_init(&n->held, k) || timers_init(&n->min_at, k))
+		return -1;
+	t->memory += k * (sizeof(*n->child) + sizeof(*n->kid) +
+			  2 * (sizeof(struct heap_ent) + sizeof(uint32_t)));
+	return 0;
+}
+
+static int ready_sched(struct tree *t, struct node *n)
+{
+	n->ops = sched_by_kind[n->conf.sched];
+	n->sched = n->ops->make(n->child, n->n_child, t->mtu);
+	t->memory += n->ops->memory(n->n_child);
+	return n->sched ? 0 : -1;
+}
+
+int tree_ready(struct tree *t)
+{
+	t->memory +=
+		sizeof(*t) + t->room * sizeof(*t->node) + t->pool.size * sizeof(struct pkt);
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct node *n = &t->node[i];
+
+		if (n->leaf ? ready_leaf(t, n) : ready_inner(t, n))
+			return -1;
+		if (!i)
+			continue;
+		/* parents come before their children, so theirs is ready */
+		n->parent = &t->node[n->min_when];
+		n->min_when = NEVER;
+		n->parent->kid[n->slot] = n;
+		n->parent->child[n->slot] = (struct sched_child){
+			.weight = n->conf.weight, .priority = n->conf.priority, .len = 1};
+	}
+	for (uint32_t i = t->n; i-- > 0;) {
+		struct node *n = &t->node[i];
+
+		if (n->parent)
+			n->parent->min_below |= n->min_below;
+		if (!n->leaf && ready_sched(t, n))
+			return -1;
+	}
+	t->ready = true;
+	return 0;
+}
+
+void tree_free(struct tree *t)
+{
+	if (!t)
+		return;
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct node *n = &t->node[i];
+
+		if (n->queue)
+			n->qops->unmake(n->queue);
+		if (n->sched)
+			n->ops->unmake(n->sched);
+		free(n->child);
+		free(n->kid);
+		timers_fini(&n->held);
+		timers_fini(&n->min_at);
+	}
+	free(t->node);
+	pkt_pool_fini(&t->pool);
+	free(t);
+}
+
+size_t tree_memory(const struct tree *t)
+{
+	return t->memory;
+}
