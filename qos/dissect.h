@@ -23,6 +23,15 @@ enum dissect_flags {
 	DISSECT_EXTHDR = 64,     /* IPv6 extension headers, or IPv4 options */
 };
 
+/*
+ * Such a packet is plain when it has none of these: its header's fields are where
+ * every filter looks for them, and its ports, if its protocol has any, were captured.
+ * Only of plain packets may a decision be kept for the flow.
+ */
+#define DISSECT_NOT_PLAIN                                                                          \
+	(DISSECT_LYING | DISSECT_TRUNCATED | DISSECT_FRAG_FIRST | DISSECT_FRAG_LATER |             \
+	 DISSECT_EXTHDR)
+
 /* What identifies a flow, one direction of it. IPv4 addresses fill 4 bytes of 16, rest 0. */
 struct flow_key {
 	uint8_t src[16], dst[16];
@@ -61,6 +70,11 @@ bool dissect_knows(int dlt);
  * be believed even in its version and addresses; *d is then undefined.
  */
 int dissect_ip(const uint8_t *ip, uint32_t caplen, uint32_t wirelen, struct dissected *d);
+
+/* Whether an upper protocol has ports (as DISSECT_PORTS means it). */
+bool dissect_has_ports(unsigned proto);
+/* Whether a next-header value is an IPv6 extension header that dissect_ip() walks through. */
+bool dissect_is_exthdr(unsigned nexthdr);
 
 /*
  * Rewrite in place, IPv4 header checksum mended (RFC 1624). ip: at least the

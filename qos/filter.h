@@ -7,8 +7,13 @@
  * on a set of packets made from both programs' own constants, and the unoptimized
  * is kept where they ever differ.
  *
- * filter_reads() tells from the program itself whether its verdict can change
+ * filter_per_flow() tells from the program itself whether its verdict can change
  * within a flow: only then may a decision be kept for the flow.
+ *
+ * Names of hosts and networks are refused: a policy asks no name server, so that it
+ * means the same every time. Names of ports and protocols are libpcap's to look up, in
+ * the host's /etc/services and /etc/protocols (where the host's name service switch
+ * says nothing else). pcap_compile() is thread-safe from libpcap 1.8 on.
  */
 #ifndef WEIR_QOS_FILTER_H
 #define WEIR_QOS_FILTER_H
@@ -20,7 +25,7 @@
 
 struct filter {
 	struct bpf_program prog;
-	bool per_flow;    /* reads nothing that can change within a flow (see filter_per_flow) */
+	bool per_flow; /* reads nothing that can change within a flow (see filter_per_flow) */
 	bool unoptimized; /* libpcap's optimizer was not to be trusted here */
 };
 
@@ -36,11 +41,10 @@ static inline bool filter_match(const struct filter *f, const uint8_t *ip, uint3
 }
 
 /*
- * Whether every path through the program reads only: version, header length (to
- * find the transport header), protocol, addresses, ports where the protocol read
- * before is TCP, UDP or SCTP, and the fragment offset. Sound, not complete: when in
- * doubt, false. Holds for packets that are no later fragments and whose flow_key
- * (with nexthdr) is the same.
+ * Whether the verdict is the same for all packets of one flow_key, as long as they are
+ * plain (DISSECT_NOT_PLAIN): every path through the program reads only version, header
+ * length, protocol, addresses, ports where the protocol read before has any, and the
+ * fragment offset (0 in a plain packet). Sound, not complete: when in doubt, false.
  */
 bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
 
@@ -48,7 +52,8 @@ bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
  * Reachability: is there a packet that `self` takes, given that all of `within`
  * (n of them: the parents, each a list joined by OR) take it and none of `before`
  * does? Symbolic execution of the programs over header fields.
- *   1: yes, proved by a packet that is in `witness` (at most 128 bytes; may be NULL)
+ *   1: yes, proved by a packet that is in `witness` (may be NULL): *witness_len is its
+ *      true length, the first min(128, *witness_len) bytes of it are there
  *   0: no, proved
  *  -1: could not be told within a bounded effort
  */

@@ -23,33 +23,34 @@
 struct match;
 
 struct match_opts {
-	const struct policy_link *only; /* every packet is on this link; NULL: `capture` decides */
-	uint32_t flows_max;             /* 0: MATCH_FLOWS_DEFAULT */
-	uint32_t frags_max;             /* 0: MATCH_FRAGS_DEFAULT */
-	uint8_t key[16];                /* hash key: fixed for replay, random for the gateway */
+	const struct policy_link
+		*only;	    /* every packet is on this link; NULL: `capture` decides */
+	uint32_t flows_max; /* 0: MATCH_FLOWS_DEFAULT */
+	uint32_t frags_max; /* 0: MATCH_FRAGS_DEFAULT */
+	uint8_t key[16];    /* hash key: fixed for replay, random for the gateway */
 };
 #define MATCH_FLOWS_DEFAULT (1u << 20)
 #define MATCH_FRAGS_DEFAULT 4096u
 
 /* What a flow remembers for the accounting of its class; zero for a new flow. */
 struct match_flow {
-	uint64_t last_delay; /* ns, of the packet that left last */
-	bool seen;           /* last_delay is valid */
+	uint64_t last_delay : 63; /* ns, of the packet that left last */
+	uint64_t seen : 1;	  /* last_delay is valid */
 };
 
 struct match_result {
-	const struct policy_link *link;   /* NULL: on no link of the policy */
+	const struct policy_link *link;	  /* NULL: on no link of the policy */
 	const struct policy_class *class; /* a leaf; NULL with link NULL */
-	uint64_t flow;                    /* keyed hash of the flow: its identity */
-	uint64_t host;                    /* of its inside host */
-	uint32_t src, dst;                /* of its two hosts */
-	uint32_t slot;                    /* of the flow table, for match_flow(); MATCH_NO_SLOT */
+	uint64_t flow;			  /* keyed hash of the flow: its identity */
+	uint64_t host;			  /* of its inside host */
+	uint32_t src, dst;		  /* of its two hosts */
+	uint32_t slot; /* of the flow table, for match_flow(); MATCH_NO_SLOT */
 };
 #define MATCH_NO_SLOT UINT32_MAX
 
 struct match_stats {
 	uint64_t packets, hits, evaluated; /* decided from the table; by running filters */
-	uint64_t flows;                    /* now in the table */
+	uint64_t flows;			   /* now in the table */
 	uint64_t flows_made, flows_evicted;
 	uint64_t frags_followed, frags_orphan; /* later fragments with and without a first */
 	uint64_t frags_evicted;

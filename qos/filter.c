@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "qos/filter.h"
+#include "qos/filter_words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * libpcap's optimizer takes more than linear time and memory; 30,000 bytes are some
+ * 1,000 addresses, and already take it a second.
+ */
+#define TEXT_MAX 32768
+#define SNAPLEN 262144
+#define ROUNDS 400 /* test packets for the optimizer */
+#define FIELDS_MAX 256
+
+/* Loads at the offsets from here on are "extensions" of Linux: no part of a packet. */
+#define SKF_OFFSETS 0xffe00000u
+
+static const char HINT[] =
+	" (a filter sees the packet from its IP header on: what is below IP, "
+	"and the direction, are not there)";
+
+static void explain(const char *libpcap, char *err, size_t errsize)
+{
+	static const char *const below[] = {"Raw IP",	"supported only on", "link-layer",
+					    "ethernet", "outbound",	     "not supported"};
+	const char *hint = "";
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		if (strstr(libpcap, below[i]))
+			hint = HINT;
+	if (strstr(libpcap, "rejects all packets"))
+		snprintf(err, errsize, "never matches an IP packet (libpcap: %s)", libpcap);
+	else
+		snprintf(err, errsize, "%s%s", libpcap, hint);
+}
+
+static int compile(struct bpf_program *prog, const char *text, int optimize, char *err,
+		   size_t errsize)
+{
+	pcap_t *dead = pcap_open_dead(DLT_RAW, SNAPLEN);
+
+	if (!dead) {
+		snprintf(err, errsize, "out of memory");
+		return -1;
+	}
+	if (pcap_compile(dead, prog, text, optimize, PCAP_NETMASK_UNKNOWN) == 0) {
+		pcap_close(dead);
+		return 0;
+	}
+	explain(pcap_geterr(dead), err, errsize);
+	pcap_close(dead);
+	return -1;
+}
+
+/* What the programs compare a field with: material for packets that tell them apart. */
+struct field {
+	uint32_t off, value;
+	uint8_t size;
+	bool l4; /* counted from the transport header */
+};
+
+struct fields {
+	struct field v[FIELDS_MAX];
+	size_t n;
+};
+
+static void fields_add(struct fields *fs, const struct field *last, uint32_t value)
+{
+	if (fs->n < FIELDS_MAX && last->size && last->off < 120) {
+		fs->v[fs->n] = *last;
+		fs->v[fs->n++].value = value;
+	}
+}
+
+/* In the order of the instructions: a jump nearly always tests what was loaded last. */
+static void fields_collect(struct fields *fs, const struct bpf_program *prog)
+{
+	struct field last = {0};
+
+	for (unsigned i = 0; i < prog->bf_len; i++) {
+		const struct bpf_insn *in = &prog->bf_insns[i];
+		unsigned mode = BPF_MODE(in->code), class = BPF_CLASS(in->code);
+
+		if (class == BPF_LD && (mode == BPF_ABS || mode == BPF_IND)) {
+			last.off = in->k;
+			last.l4 = mode == BPF_IND;
+			last.size = BPF_SIZE(in->code) == BPF_W	  ? 4
+				    : BPF_SIZE(in->code) == BPF_H ? 2
+								  : 1;
+		} else if (class == BPF_JMP && BPF_OP(in->code) != BPF_JA) {
+			fields_add(fs, &last, in->k);
+		}
+	}
+}
+
+static uint32_t random32(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (uint32_t)(*state >> 16);
+}
+
+/* A packet that is plausible in its first bytes and random behind them. */
+static uint32_t packet_make(uint8_t p[256], uint64_t *rnd)
+{
+	static const uint8_t protos[] = {6, 17, 132, 1, 58, 50, 51, 44, 0, 2, 47, 4};
+	uint32_t l4 = 40, r = random32(rnd);
+
+	for (unsigned i = 0; i < 256; i++)
+		p[i] = (uint8_t)random32(rnd);
+	if (r & 1) {
+		p[0] = 0x60;
+		p[6] = protos[(r >> 8) % sizeof(protos)];
+	} else {
+		p[0] = (r & 6) ? 0x45 : (uint8_t)(0x40 | (r >> 4 & 0xf));
+		p[9] = protos[(r >> 8) % sizeof(protos)];
+		if (r & 0x70000) {
+			p[6] = (r & 0x80000) ? 0x40 : 0;
+			p[7] = 0;
+		}
+		l4 = (p[0] & 0xfu) * 4;
+	}
+	return l4;
+}
+
+static void packet_set(uint8_t p[256], uint32_t l4, const struct field *f, uint64_t *rnd)
+{
+	uint32_t off = f->off + (f->l4 ? l4 : 0);
+	uint32_t value = f->value + random32(rnd) % 3 - 1;
+
+	if (random32(rnd) & 3)
+		value = f->value;
+	for (unsigned i = f->size; i--; value >>= 8)
+		p[off + i] = (uint8_t)value;
+}
+
+/* Whether the two agree on packets made from their own constants. Always the same ones. */
+static bool agree(const struct bpf_program *a, const struct bpf_program *b)
+{
+	struct fields fs = {.n = 0};
+	uint64_t rnd = 0x9e3779b97f4a7c15;
+	uint8_t p[256];
+
+	fields_collect(&fs, a);
+	fields_collect(&fs, b);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint32_t l4 = packet_make(p, &rnd), len = 20 + random32(&rnd) % 200;
+
+		for (unsigned k = random32(&rnd) % 8; fs.n && k; k--)
+			packet_set(p, l4, &fs.v[random32(&rnd) % fs.n], &rnd);
+		for (unsigned k = 0; k < 3; k++) {
+			uint32_t caplen = k == 0   ? len
+					  : k == 1 ? 20 + random32(&rnd) % 30
+						   : 256;
+
+			if (caplen > len)
+				len = caplen;
+			if (!bpf_filter(a->bf_insns, p, len, caplen) !=
+			    !bpf_filter(b->bf_insns, p, len, caplen))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool reads_metadata(const struct bpf_program *prog)
+{
+	for (unsigned i = 0; i < prog->bf_len; i++) {
+		const struct bpf_insn *in = &prog->bf_insns[i];
+
+		if (BPF_CLASS(in->code) == BPF_LD && BPF_MODE(in->code) == BPF_ABS &&
+		    in->k >= SKF_OFFSETS)
+			return true;
+	}
+	return false;
+}
+
+int filter_compile(struct filter *f, const char *text, char *err, size_t errsize)
+{
+	struct bpf_program plain;
+
+	memset(f, 0, sizeof(*f));
+	if (strlen(text) > TEXT_MAX) {
+		snprintf(err, errsize, "filter too long (at most %d bytes)", TEXT_MAX);
+		return -1;
+	}
+	if (filter_words_check(text, err, errsize))
+		return -1;
+	/* The optimizer is also what tells that a filter rejects all packets. */
+	if (compile(&f->prog, text, 1, err, errsize))
+		return -1;
+	if (compile(&plain, text, 0, err, errsize)) {
+		filter_free(f);
+		return -1;
+	}
+	if (reads_metadata(&plain) || reads_metadata(&f->prog)) {
+		snprintf(err, errsize, "asks for what is no part of a packet%s", HINT);
+		pcap_freecode(&plain);
+		filter_free(f);
+		return -1;
+	}
+	f->unoptimized = !agree(&f->prog, &plain);
+	if (f->unoptimized) {
+		pcap_freecode(&f->prog);
+		f->prog = plain;
+	} else {
+		pcap_freecode(&plain);
+	}
+	f->per_flow = filter_per_flow(f->prog.bf_insns, f->prog.bf_len);
+	return 0;
+}
+
+void filter_free(struct filter *f)
+{
+	pcap_freecode(&f->prog);
+	memset(f, 0, sizeof(*f));
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flow table: what was decided for a flow, and what its accounting remembers.
+ *
+ * An entry is one cache line. Entries are taken with one calloc(), so that pages
+ * that no flow ever needed cost nothing; the index grows by doubling, so that few
+ * flows stay in the cache. A flow is identified by its whole key; the keyed 64-bit
+ * hash of it is what other modules know it by.
+ *
+ * Eviction: a new flow first looks at a few entries by a hand that goes round, and
+ * frees those idle for FLOW_IDLE. When the table is full nonetheless, the entry idle
+ * longest among the FLOW_WINDOW next to the hand makes room. An exact order by age
+ * would cost two more cache misses on every packet.
+ */
+#ifndef WEIR_QOS_FLOW_H
+#define WEIR_QOS_FLOW_H
+
+#include "qos/dissect.h"
+#include "qos/match.h"
+#include "qos/siphash.h"
+
+#define FLOW_IDLE 300000000000ULL /* ns after which a flow may be forgotten */
+#define FLOW_WINDOW 16
+
+enum flow_state {
+	FLOW_USED = 1,
+	FLOW_DECIDED = 2, /* leaf is valid for plain packets */
+	FLOW_DSCP = 4,	  /* ... with this dscp only */
+	FLOW_SRC_IN = 8,  /* its source is an inside host */
+	FLOW_DST_IN = 16,
+};
+
+struct flow {
+	uint64_t hash;
+	struct match_flow acct;
+	uint32_t leaf; /* the matcher's number of link and class */
+	uint32_t seen; /* time of its last packet, in units of 2^24 ns */
+	uint16_t sport, dport;
+	uint8_t proto, version;
+	uint8_t state; /* enum flow_state */
+	uint8_t dscp;
+	union {
+		struct {
+			uint32_t src, dst;
+			uint64_t src_hash, dst_hash; /* of the hosts */
+		} v4;
+		struct {
+			uint8_t src[16], dst[16];
+		} v6;
+	} u;
+};
+_Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
+
+struct flow_slot {
+	uint32_t tag;  /* low half of the flow's hash */
+	uint32_t flow; /* number of the entry plus one; 0: empty */
+};
+
+struct flow_table {
+	struct siphash_key key;
+	struct flow *flow;
+	uint32_t max, fresh; /* entries; those never used begin at `fresh` */
+	uint32_t free;	     /* list of freed entries by number plus one, through `leaf` */
+	uint32_t hand;
+	uint32_t used;
+	struct flow_slot *index;
+	uint32_t mask; /* slots of the index less one */
+	uint64_t made, evicted;
+};
+
+/* 0, or -1: no memory. max: 1..2^30. */
+int flow_table_init(struct flow_table *t, uint32_t max, const uint8_t key[16]);
+void flow_table_fini(struct flow_table *t);
+
+/*
+ * The identity of a packet's flow: protocol, addresses and ports. Not of the raw
+ * next-header value, so that a flow's fragments and its whole packets are one flow.
+ */
+uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k);
+/* The identity of a host. */
+uint64_t flow_host_hash(const struct flow_table *t, const uint8_t addr[16], unsigned version);
+
+/* The flow, or NULL when the table does not know it. */
+struct flow *flow_find(struct flow_table *t, const struct flow_key *k, uint64_t hash);
+/* A new entry for a flow that flow_find() does not know, accounting and state zero but
+ * FLOW_USED. */
+struct flow *flow_add(struct flow_table *t, const struct flow_key *k, uint64_t hash,
+		      uint64_t now);
+
+static inline uint32_t flow_number(const struct flow_table *t, const struct flow *f)
+{
+	return (uint32_t)(f - t->flow);
+}
+
+static inline uint32_t flow_clock(uint64_t now)
+{
+	return (uint32_t)(now >> 24);
+}
+
+/*
+ * First fragments, so that later ones can follow them. Bounded; an entry lives for
+ * FLOW_FRAG_LIFE (RFC 791 and 8200 allow a reassembly no more than 15 to 60 s; Linux
+ * gives it 30), the oldest goes when there is no room.
+ */
+#define FLOW_FRAG_LIFE 30000000000ULL
+
+struct flow_frag {
+	uint8_t src[16], dst[16];
+	uint32_t id;
+	uint8_t proto, version; /* IPv6: 0, as later fragments do not tell it */
+	uint32_t leaf, src_host, dst_host, slot;
+	uint64_t flow, host, born;
+	uint32_t next;	       /* in its bucket, number plus one */
+	uint32_t newer, older; /* by age, number plus one */
+};
+
+struct flow_frags {
+	struct siphash_key key;
+	struct flow_frag *frag;
+	uint32_t max, fresh, free; /* `free`: through `next` */
+	uint32_t *bucket;
+	uint32_t mask;
+	uint32_t newest, oldest; /* number plus one */
+	uint64_t evicted;
+};
+
+int flow_frags_init(struct flow_frags *t, uint32_t max, const uint8_t key[16]);
+void flow_frags_fini(struct flow_frags *t);
+/* A first fragment: an entry to fill in from `leaf` to `host`, any older one of its packet
+ * gone. */
+struct flow_frag *flow_frag_add(struct flow_frags *t, const struct dissected *d, uint64_t now);
+/* What a later fragment follows, or NULL. Never changes the table. */
+const struct flow_frag *flow_frag_find(const struct flow_frags *t, const struct dissected *d,
+				       uint64_t now);
+
+#endif
