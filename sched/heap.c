@@ -5,7 +5,7 @@
 
 #define LINE 64
 
-/* Zeroed room for `size` entries, placed so that entry 1 begins a cache line. */
+/* Room for `size` entries and four more, placed so that entry 1 begins a cache line. */
 static struct heap_ent *entries(uint32_t size, void **mem)
 {
 	size_t bytes = ((size_t)size + 8) * sizeof(struct heap_ent);
@@ -20,7 +20,11 @@ int vheap_init(struct vheap *h, uint32_t size)
 {
 	h->n = 0;
 	h->a = entries(size, &h->mem);
-	return h->a ? 0 : -1;
+	if (!h->a)
+		return -1;
+	for (uint32_t i = 0; i < size + 4; i++)
+		h->a[i].key = UINT64_MAX;
+	return 0;
 }
 
 void vheap_fini(struct vheap *h)

@@ -3,12 +3,15 @@
  * Two min-heaps of (key, id), both 4-ary with the four children of an entry in one
  * cache line.
  *
- * struct vheap  keys are virtual times that may wrap: compared by their signed
- *               difference. Only the top can be removed or replaced.
- * struct timers keys are real times (ns). Every id knows its place, so that its key
- *               can be moved and it can be removed.
+ * struct vheap  only the top can be removed or replaced. Made for speed: behind the
+ *               last entry stand four with the largest key, so that the smallest of
+ *               four is found without asking how many there are, and without a branch
+ *               on keys, which no processor predicts.
+ * struct timers every id knows its place, so that its key can be moved and it can be
+ *               removed.
  *
- * Ids are 0..n-1, each at most once in a heap. Memory is taken by init.
+ * Keys are below UINT64_MAX. Ids are 0..n-1, each at most once in a heap. Memory is
+ * taken by init.
  */
 #ifndef WEIR_SCHED_HEAP_H
 #define WEIR_SCHED_HEAP_H
@@ -34,38 +37,26 @@ struct vheap {
 int vheap_init(struct vheap *h, uint32_t size);
 void vheap_fini(struct vheap *h);
 
-static inline bool vtime_before(uint64_t a, uint64_t b)
-{
-	return (int64_t)(a - b) < 0;
-}
-
-/* The smallest of the four children from `i` on, all of which are there. */
+/* The place of the smallest of the four from i on. */
 static inline uint32_t vheap_min4(const struct heap_ent *a, uint32_t i)
 {
-	uint32_t l = i + vtime_before(a[i + 1].key, a[i].key);
-	uint32_t r = i + 2 + vtime_before(a[i + 3].key, a[i + 2].key);
+	uint64_t k0 = a[i].key, k1 = a[i + 1].key, k2 = a[i + 2].key, k3 = a[i + 3].key;
+	uint32_t l = k1 < k0, r = k3 < k2;
+	uint64_t left = k1 < k0 ? k1 : k0, right = k3 < k2 ? k3 : k2;
+	uint32_t take = -(uint32_t)(right < left);
 
-	return vtime_before(a[r].key, a[l].key) ? r : l;
+	return i + ((l & ~take) | ((2 + r) & take));
 }
 
 /* Puts an entry in place of the top and lets it sink. The heap is not empty. */
 static inline void vheap_replace(struct vheap *h, uint64_t key, uint32_t id)
 {
 	struct heap_ent *a = h->a;
-	uint32_t n = h->n, i = 0, c, k;
+	uint32_t n = h->n, i = 0, c;
 
-	for (;;) {
-		c = 4 * i + 1;
-		if (c + 3 < n) {
-			c = vheap_min4(a, c);
-		} else {
-			if (c >= n)
-				break;
-			for (k = c + 1; k < n; k++)
-				if (vtime_before(a[k].key, a[c].key))
-					c = k;
-		}
-		if (!vtime_before(a[c].key, key))
+	for (c = 1; c < n; c = 4 * i + 1) {
+		c = vheap_min4(a, c);
+		if (a[c].key >= key)
 			break;
 		a[i] = a[c];
 		i = c;
@@ -81,7 +72,7 @@ static inline void vheap_push(struct vheap *h, uint64_t key, uint32_t id)
 
 	while (i > 0) {
 		up = (i - 1) / 4;
-		if (!vtime_before(key, a[up].key))
+		if (a[up].key <= key)
 			break;
 		a[i] = a[up];
 		i = up;
@@ -93,10 +84,11 @@ static inline void vheap_push(struct vheap *h, uint64_t key, uint32_t id)
 /* Removes the top. */
 static inline void vheap_pop(struct vheap *h)
 {
-	struct heap_ent *last = &h->a[--h->n];
+	struct heap_ent *last = &h->a[--h->n], e = *last;
 
+	last->key = UINT64_MAX;
 	if (h->n)
-		vheap_replace(h, last->key, last->id);
+		vheap_replace(h, e.key, e.id);
 }
 
 struct timers {

@@ -20,10 +20,9 @@
  *  - The ineligible children wait in a heap by S, the eligible in a heap by F. What
  *    leaves the top of the second makes room that the next to become eligible takes,
  *    so that a packet costs two sinks of O(log n).
- *  - 1/w is an integer, 2^k / w rounded, k so that the smallest weight gets 40 bits:
- *    a share is off by less than 5e-10 times (w / smallest w) of itself.
- *  - Virtual times wrap and are compared by their difference. Those of children that
- *    have been idle for long are told by `era`, which counts every quarter turn of V.
+ *  - 1/w is an integer, 2^k / w rounded, k so that the smallest weight gets SCALE
+ *    bits: a share is off by at most (w / smallest w) / 2^(SCALE+1) of itself.
+ *  - Virtual times are all moved back by the same before they could run over (rebase).
  *  - An entry of the heap by F may lie: too early, since the child's next packet is
  *    longer than it was, or since it is no longer there. Tops are checked before use.
  *
@@ -35,13 +34,15 @@
 #include "sched/heap.h"
 #include "sched/sched.h"
 
+#define SCALE 36
+#define REBASE_AT (1ULL << 62)
+
 enum where { OUT, ELIGIBLE, WAITING, HELD, DUE };
 
 struct wf {
 	uint64_t start;	 /* S of its next packet */
 	uint64_t finish; /* F of its next packet, as last computed */
 	uint64_t inv;	 /* 2^k / weight */
-	uint32_t era;	 /* of `start`, when OUT or held */
 	uint32_t next;	 /* in the list of the due */
 	uint8_t where;
 	bool in_e, in_i; /* an entry of it stands in that heap */
@@ -54,7 +55,6 @@ struct wfq {
 	bool hole;	   /* the top of e has left and may be replaced */
 	uint64_t v;	   /* virtual time */
 	uint64_t inv;	   /* 2^k / sum of weights */
-	uint32_t era;	   /* quarter turns of v */
 	uint32_t n;
 	uint32_t due, due_tail; /* resumed with their turn kept, first in first out */
 };
@@ -73,7 +73,7 @@ static void *make(struct sched_child *child, uint32_t n, bool equal)
 {
 	struct wfq *w = calloc(1, sizeof(*w));
 	uint64_t sum = 0, least = SCHED_WEIGHT_MAX;
-	unsigned k = 40;
+	unsigned k = SCALE;
 
 	if (!w)
 		return NULL;
@@ -115,10 +115,29 @@ static void *fair_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 	return make(child, n, true);
 }
 
-static void advance(struct wfq *w, uint64_t v)
+static void rebase_heap(struct vheap *h, uint64_t by)
 {
-	w->era += (uint32_t)((v ^ w->v) >> 62 != 0);
-	w->v = v;
+	for (uint32_t i = 0; i < h->n; i++)
+		h->a[i].key -= h->a[i].key < by ? h->a[i].key : by;
+}
+
+/*
+ * Moves all virtual times back by the same. What then lies before 0 is put at 0: that
+ * is far before V, and can only be the past of a child that is idle or held.
+ */
+static __attribute__((noinline)) void rebase(struct wfq *w)
+{
+	uint64_t by = w->v - REBASE_AT / 2;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct wf *f = &w->c[i];
+
+		f->start -= f->start < by ? f->start : by;
+		f->finish -= f->finish < by ? f->finish : by;
+	}
+	rebase_heap(&w->e, by);
+	rebase_heap(&w->i, by);
+	w->v -= by;
 }
 
 static void enter_eligible(struct wfq *w, uint32_t c)
@@ -149,7 +168,7 @@ static void enter(struct wfq *w, uint32_t c)
 		 * than its F says, by the difference of the two.
 		 */
 		f->where = f->in_e ? ELIGIBLE : WAITING;
-	} else if (vtime_before(w->v, f->start)) {
+	} else if (w->v < f->start) {
 		f->where = WAITING;
 		f->in_i = true;
 		vheap_push(&w->i, f->start, c);
@@ -163,7 +182,7 @@ static void wfq_activate(void *s, uint32_t c)
 	struct wfq *w = s;
 	struct wf *f = &w->c[c];
 
-	if (w->era - f->era > 1 || vtime_before(f->start, w->v))
+	if (f->start < w->v)
 		f->start = w->v;
 	enter(w, c);
 }
@@ -192,7 +211,6 @@ static void due_unlink(struct wfq *w, uint32_t c)
 static void leave(struct wfq *w, uint32_t c)
 {
 	w->c[c].where = OUT;
-	w->c[c].era = w->era;
 }
 
 static void wfq_remove(void *s, uint32_t c)
@@ -210,9 +228,9 @@ static void promote(struct wfq *w)
 	struct heap_ent *top = w->i.a;
 	uint32_t c;
 
-	while (w->i.n && !vtime_before(w->v, top->key)) {
+	while (w->i.n && top->key <= w->v) {
 		c = top->id;
-		if (w->c[c].where == WAITING && vtime_before(w->v, w->c[c].start)) {
+		if (w->c[c].where == WAITING && w->v < w->c[c].start) {
 			vheap_replace(&w->i, w->c[c].start, c);
 			continue;
 		}
@@ -230,8 +248,8 @@ static bool check_top(struct wfq *w)
 	uint32_t c = top->id;
 	struct wf *f = &w->c[c];
 
-	if (f->where == ELIGIBLE && !vtime_before(w->v, f->start)) {
-		if (f->finish == top->key || vtime_before(f->finish, top->key))
+	if (f->where == ELIGIBLE && f->start <= w->v) {
+		if (f->finish <= top->key)
 			return true;
 		vheap_replace(&w->e, f->finish, c);
 		return false;
@@ -266,7 +284,7 @@ static uint32_t wfq_peek(void *s)
 			} else if (w->c[c].start != w->i.a[0].key) {
 				vheap_replace(&w->i, w->c[c].start, c);
 			} else {
-				advance(w, w->c[c].start);
+				w->v = w->c[c].start;
 			}
 		} else {
 			return SCHED_NONE;
@@ -297,7 +315,6 @@ static void wfq_hold(void *s, uint32_t c)
 		w->hole = true;
 	}
 	f->where = HELD;
-	f->era = w->era;
 }
 
 static void wfq_resume(void *s, uint32_t c)
@@ -319,11 +336,13 @@ static void wfq_charge(void *s, uint32_t c, uint32_t len, bool more)
 	struct wfq *w = s;
 	struct wf *f = &w->c[c];
 
-	advance(w, w->v + w->inv * len);
+	w->v += w->inv * len;
+	if (w->v >= REBASE_AT)
+		rebase(w);
 	f->start += f->inv * len;
 	if (f->where == DUE) {
 		due_unlink(w, c);
-		if (w->era - f->era > 1 || vtime_before(f->start, w->v))
+		if (f->start < w->v)
 			f->start = w->v;
 	} else {
 		f->in_e = false;
