@@ -111,7 +111,7 @@ fuzz-programs: $(FUZZ)
 
 analyse: tidy cppcheck format-check
 
-TIDY = $(patsubst %,tidy/%,$(filter %.c,$(SOURCES)))
+TIDY = $(patsubst %,tidy/%,$(wildcard sched/*.c qos/*.c gw/*.c))
 tidy: $(TIDY)
 $(TIDY): tidy/%:
 	@out=$$(clang-tidy --quiet --warnings-as-errors='*' $* -- $(WEIR_CFLAGS) 2>&1) || \

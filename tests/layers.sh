@@ -14,9 +14,9 @@ status=0
 pure='mem(cpy|set|move|cmp|chr|mem|ccpy)|rawmemchr
 str(n?cmp|n?len|n?cpy|r?chr|n?dup|n?casecmp|c?spn|pbrk|str|tok_r|sep|n?cat|lcpy|chrnul)|stp?cpy
 strto(l|ul|ll|ull|d|umax|imax)|__isoc(23|99)_strto[a-z]+|__ctype_(b|tolower|toupper)_loc
-malloc|calloc|realloc|reallocarray|free|aligned_alloc|posix_memalign|qsort|bsearch|abort
+malloc|calloc|realloc|reallocarray|free|aligned_alloc|posix_memalign|qsort(_r)?|bsearch|abort
 __assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__errno_location
-__(udiv|umod|div|mod)ti3|__mul[a-z0-9]*|__popcount[a-z0-9]*'
+__u?(div|mod|divmod)ti[34]|__mul[a-z0-9]*|__popcount[a-z0-9]*'
 # qos/ reads policies from a stream and prints them: formatted text to memory or to a
 # stream that it is given, but no opening of files
 text='(v?s?n?|v?f|v?a?s)printf|__isoc(23|99)_[vs]?scanf|f(put[cs]|write|read|error|eof|flush|getc)
