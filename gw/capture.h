@@ -7,8 +7,8 @@
  * Time never runs backwards in what capture_next() gives: a packet stamped earlier
  * than one before it (in its own capture) is given the latest time so far, and
  * counted. A stamp that cannot be a time (before 1970, beyond 2106) is treated as one
- * that ran backwards, and counted of its own. A capture cut off in the middle gives the packets so far, then counts
- * as truncated (capture_stats), with a message.
+ * that ran backwards, and counted of its own. A capture cut off in the middle gives the packets
+ * so far, then counts as truncated (capture_stats), with a message.
  */
 #ifndef WEIR_GW_CAPTURE_H
 #define WEIR_GW_CAPTURE_H
@@ -25,22 +25,23 @@ struct capture;
 
 struct capture_packet {
 	uint64_t number; /* from 1, in the order given out */
-	uint64_t when;   /* ns since the epoch, never backwards */
+	uint64_t when;	 /* ns since the epoch, never backwards */
 	uint64_t stamp;	 /* as the capture has it; 0 or CAPTURE_TIME_MAX when beyond those */
 	const uint8_t *data;
 	uint32_t caplen, wirelen; /* caplen <= wirelen */
-	int dlt;	 /* of the capture it came from */
+	int dlt;		  /* of the capture it came from */
 	unsigned source; /* index of that capture in the list given to capture_open() */
 };
 
 struct capture_stats {
 	uint64_t packets;
-	uint64_t backwards;     /* packets whose stamp ran backwards */
+	uint64_t backwards;	/* packets whose stamp ran backwards */
 	uint64_t backwards_max; /* by how much at most, ns */
-	uint64_t bad_stamps;    /* a fraction that is no fraction, before 1970, beyond 2106 */
-	uint64_t bad_lengths;   /* more captured than there was on the wire */
-	uint64_t truncated;     /* captures that ended in the middle of a packet */
-	uint64_t bytes_read, bytes_total; /* of the files, compressed as they are; total 0: not known */
+	uint64_t bad_stamps;	/* a fraction that is no fraction, before 1970, beyond 2106 */
+	uint64_t bad_lengths;	/* more captured than there was on the wire */
+	uint64_t truncated;	/* captures that ended in the middle of a packet */
+	/* Of the files, compressed as they are; total 0: not known. */
+	uint64_t bytes_read, bytes_total;
 };
 
 /*
