@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define POLICY_DEPTH_MAX 8     /* levels of classes below a link */
+#define POLICY_DEPTH_MAX 8	 /* levels of classes below a link */
 #define POLICY_CLASSES_MAX 65000 /* classes of one link, the link's root included */
 #define POLICY_WEIGHT_MAX 1000000
 
@@ -59,7 +59,7 @@ struct policy_filters {
 	size_t n;
 };
 
-/* A list of strings of one criterion to come (networks) */
+/* A network; the bits behind the prefix are 0. */
 struct policy_net {
 	uint8_t family; /* 4 or 6 */
 	uint8_t plen;
@@ -82,7 +82,7 @@ struct policy_limit {
 };
 
 struct policy_class {
-	char *name; /* unique among its siblings; no '/' */
+	char *name; /* unique among its siblings; no '/'; "" for a link's root */
 	char *path; /* "work/ssh"; "" for a link's root */
 	struct policy_mark mark;
 	struct policy_link *link;
@@ -93,37 +93,37 @@ struct policy_class {
 
 	/* what belongs here: kinds joined by AND, entries of a list by OR */
 	struct policy_filters match; /* n == 0: no such criterion */
-	uint64_t dscp;               /* bit d set: DSCP d belongs here; 0: no such criterion */
+	uint64_t dscp;		     /* bit d set: DSCP d belongs here; 0: no such criterion */
 	struct policy_mark dscp_mark;
 	bool is_default;
 
 	/* its share */
 	struct policy_rate min; /* as written */
-	uint64_t min_bps;       /* effective: at least the sum of its children's; 0: none */
+	uint64_t min_bps;	/* effective: at least the sum of its children's; 0: none */
 	struct policy_rate max;
-	uint64_t burst;     /* bytes, as written; 0: default (min_burst, max_burst) */
+	uint64_t burst;	    /* bytes, as written; 0: default (min_burst, max_burst) */
 	uint64_t min_burst; /* effective; 0 where there is no such bucket */
 	uint64_t max_burst;
-	uint32_t weight;    /* 1 unless written */
+	uint32_t weight; /* 1 unless written */
 	bool weight_set;
-	int32_t priority;   /* lower first; where the parent schedules by priority */
+	int32_t priority; /* lower first; where the parent schedules by priority */
 	bool priority_set;
 	enum policy_scheduler scheduler; /* among its classes, if it has any; default: wfq */
 
 	/* its queue, where it has no classes */
 	enum policy_queue queue; /* default: fq_codel */
 	struct policy_limit limit;
-	uint32_t limit_packets; /* effective: 0 no such limit */
-	uint64_t limit_bytes;   /* effective: 0 no such limit */
+	uint32_t limit_packets; /* effective: never 0; bytes / 64 where only bytes were said */
+	uint64_t limit_bytes;	/* effective: 0 no such limit */
 	uint64_t target, interval; /* ns; CoDel: 5 ms, 100 ms */
-	uint32_t flows;            /* fq_codel: 1024 */
-	uint32_t quantum;          /* bytes, fq_codel: 1514 */
-	bool ecn;                  /* mark instead of dropping; default true with CoDel */
+	uint32_t flows;		   /* fq_codel: 1024 */
+	uint32_t quantum;	   /* bytes, fq_codel: one full packet as charged */
+	bool ecn;		   /* mark instead of dropping; default true with CoDel */
 	enum policy_isolation isolation;
 	struct policy_rate flow_max, host_max;
 	uint64_t flow_burst, host_burst; /* effective bytes */
-	uint64_t deadline;               /* ns, 0: none */
-	int set_dscp;                    /* -1: leave */
+	uint64_t deadline;		 /* ns, 0: none */
+	int set_dscp;			 /* -1: leave */
 
 	/* objectives, 0: none */
 	uint64_t max_latency, max_jitter;
@@ -137,10 +137,11 @@ struct policy_link {
 	struct policy_rate rate;
 	char *overhead_text; /* as written, for printing */
 	int32_t overhead;    /* bytes on top of the IP packet */
-	uint32_t mpu;        /* smallest charged length */
+	uint32_t mpu;	     /* smallest charged length */
 	enum policy_linklayer linklayer;
 	uint64_t burst; /* bytes, effective */
-	struct policy_class *root; /* a class without a name: scheduler and classes of the link */
+	struct policy_class
+		*root; /* a class without a name: scheduler and classes of the link */
 	struct policy_class **all; /* every class, root first, parents before children */
 	size_t n_all;
 };
@@ -154,7 +155,11 @@ struct policy {
 	bool inside_set;
 };
 
-/* Where complaints go: one call for each, in file order. Errors refuse the policy. */
+/*
+ * Where complaints go: one call for each, in file order. Errors refuse the policy.
+ * A place with line 0 means the file as a whole. The text has no place, no control
+ * characters and no newline.
+ */
 enum policy_severity { POLICY_WARNING, POLICY_ERROR };
 struct policy_report {
 	void (*fn)(void *arg, enum policy_severity sev, const char *file, struct policy_mark at,
@@ -163,17 +168,33 @@ struct policy_report {
 	unsigned errors, warnings; /* counted by policy_complain() */
 };
 
-/* Formats and hands on one complaint, and counts it. */
+/* Formats and hands on one complaint, and counts it. r may be NULL: nobody listens. */
 void policy_complain(struct policy_report *r, enum policy_severity sev, const char *file,
 		     struct policy_mark at, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/*
+ * Complaints come as they are found; people want them in the order of the file. What
+ * is told to g->report between begin and end is handed on by end, sorted by place,
+ * and counted there. At most POLICY_COMPLAINTS_MAX are kept, the others are only
+ * counted. `file` strings must live until end.
+ */
+#define POLICY_COMPLAINTS_MAX 10000
+struct policy_gather {
+	struct policy_report report, *to;
+	struct policy_gathered *v;
+	size_t n, cap;
+	unsigned lost_errors, lost_warnings;
+};
+void policy_gather_begin(struct policy_gather *g, struct policy_report *to);
+void policy_gather_end(struct policy_gather *g);
 
 /*
  * Reads a policy from a stream or from memory. `name` is used in messages. NULL
  * when there was any error, each told to `r`; with warnings only, the policy.
  * Never reads more than POLICY_SIZE_MAX bytes.
  */
-#define POLICY_SIZE_MAX (16u << 20)
+#define POLICY_SIZE_MAX (64u << 20)
 struct policy *policy_read(FILE *f, const char *name, struct policy_report *r);
 struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 			       struct policy_report *r);
@@ -191,25 +212,54 @@ const struct policy_class *policy_find_class(const struct policy_link *l, const 
  * then mpu, then ATM cells (48 in 53) or PTM (65 in 64, rounded up), as tc-cake does.
  * At least 1.
  */
-uint32_t policy_charge(const struct policy_link *l, uint32_t ip_len);
+static inline uint32_t policy_charge(const struct policy_link *l, uint32_t ip_len)
+{
+	int64_t len = (int64_t)ip_len + l->overhead;
+
+	if (len < l->mpu)
+		len = l->mpu;
+	if (len < 1)
+		len = 1;
+	if (l->linklayer == POLICY_LL_ATM)
+		len = (len + 47) / 48 * 53;
+	else if (l->linklayer == POLICY_LL_PTM)
+		len += (len + 63) / 64;
+	return len < (int64_t)UINT32_MAX ? (uint32_t)len : UINT32_MAX;
+}
 
 /* Names, as they are written in a policy. */
 const char *policy_scheduler_name(enum policy_scheduler s);
 const char *policy_queue_name(enum policy_queue q);
 const char *policy_isolation_name(enum policy_isolation i);
-/* "ef", "cs5", "af41", or "12" where it has no name. buf: at least 8 bytes. */
+const char *policy_linklayer_name(enum policy_linklayer l);
+/* "ef", "cs5", "af41", or "13" where it has no name. buf: at least 8 bytes. */
 const char *policy_dscp_name(unsigned dscp, char buf[8]);
 /* A name or a number 0-63; -1 when it is neither. */
 int policy_dscp_parse(const char *s);
 
 /*
  * Scalars with units, for others who read the same kind of text (tests, options).
- * 0, or -1 with a message that says what would be right in err.
+ * 0, or -1 with a message that says what would be right in err. It begins with the
+ * text in quotes, so that a key in front of it makes a sentence. Exact: what is no
+ * whole number of bit/s, bytes or ns is refused, never rounded.
  */
 int policy_parse_rate(const char *s, uint64_t *bps, char *err, size_t errsize);
 int policy_parse_size(const char *s, uint64_t *bytes, char *err, size_t errsize);
 int policy_parse_time(const char *s, uint64_t *ns, char *err, size_t errsize);
+/* The other way, in the largest unit that holds them exactly: "20mbit", "1514b", "5ms". */
+#define POLICY_UNIT_TEXT 32
+const char *policy_rate_text(uint64_t bps, char buf[POLICY_UNIT_TEXT]);
+const char *policy_size_text(uint64_t bytes, char buf[POLICY_UNIT_TEXT]);
+const char *policy_time_text(uint64_t ns, char buf[POLICY_UNIT_TEXT]);
 /* The best of `names` (NULL-terminated) for a mistyped word, or NULL when none is near. */
 const char *policy_suggest(const char *word, const char *const *names);
+/*
+ * A text from outside made fit for a complaint: cut at some 60 characters, control
+ * characters shown as '?'. Use as policy_shown(text).s inside one expression.
+ */
+struct policy_shown {
+	char s[260];
+};
+struct policy_shown policy_shown(const char *text);
 
 #endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Words of a policy: names of schedulers, queues and DSCPs, and what was meant by a
+ * word that is none of them.
+ */
+#include "qos/policy_impl.h"
+
+#include <string.h>
+
+#define WORD_MAX 40 /* longer words get no suggestion */
+
+const char *const policy_scheduler_names[] = {
+	[POLICY_SCHED_FIFO] = "fifo",	      [POLICY_SCHED_FAIR] = "fair",
+	[POLICY_SCHED_DRR] = "drr",	      [POLICY_SCHED_WFQ] = "wfq",
+	[POLICY_SCHED_PRIORITY] = "priority", NULL,
+};
+const char *const policy_queue_names[] = {
+	[POLICY_QUEUE_FIFO] = "fifo",
+	[POLICY_QUEUE_CODEL] = "codel",
+	[POLICY_QUEUE_FQ_CODEL] = "fq_codel",
+	NULL,
+};
+const char *const policy_isolation_names[] = {
+	[POLICY_ISO_FLOWS] = "flows",
+	[POLICY_ISO_SRCHOST] = "srchost",
+	[POLICY_ISO_DSTHOST] = "dsthost",
+	[POLICY_ISO_DUAL_SRCHOST] = "dual-srchost",
+	[POLICY_ISO_DUAL_DSTHOST] = "dual-dsthost",
+	NULL,
+};
+const char *const policy_linklayer_names[] = {
+	[POLICY_LL_ETHERNET] = "ethernet",
+	[POLICY_LL_ATM] = "atm",
+	[POLICY_LL_PTM] = "ptm",
+	NULL,
+};
+
+const char *policy_scheduler_name(enum policy_scheduler s)
+{
+	return policy_scheduler_names[s];
+}
+
+const char *policy_queue_name(enum policy_queue q)
+{
+	return policy_queue_names[q];
+}
+
+const char *policy_isolation_name(enum policy_isolation i)
+{
+	return policy_isolation_names[i];
+}
+
+const char *policy_linklayer_name(enum policy_linklayer l)
+{
+	return policy_linklayer_names[l];
+}
+
+/* RFC 2474 (cs), 2597 (af), 3246 (ef), 5865 (va), 8622 (le). The first name of a value is
+ * printed. */
+static const struct {
+	const char *name;
+	uint8_t value;
+} dscps[] = {
+	{"cs0", 0},   {"cs1", 8},   {"cs2", 16},  {"cs3", 24},	{"cs4", 32},
+	{"cs5", 40},  {"cs6", 48},  {"cs7", 56},  {"af11", 10}, {"af12", 12},
+	{"af13", 14}, {"af21", 18}, {"af22", 20}, {"af23", 22}, {"af31", 26},
+	{"af32", 28}, {"af33", 30}, {"af41", 34}, {"af42", 36}, {"af43", 38},
+	{"ef", 46},   {"va", 44},   {"le", 1},	  {"be", 0},	{"df", 0},
+};
+
+const char *policy_dscp_name(unsigned dscp, char buf[8])
+{
+	for (size_t i = 0; i < sizeof(dscps) / sizeof(dscps[0]); i++)
+		if (dscps[i].value == dscp)
+			return dscps[i].name;
+	snprintf(buf, 8, "%u", dscp & 63);
+	return buf;
+}
+
+int policy_dscp_parse(const char *s)
+{
+	int64_t n;
+
+	for (size_t i = 0; i < sizeof(dscps) / sizeof(dscps[0]); i++)
+		if (strcmp(dscps[i].name, s) == 0)
+			return dscps[i].value;
+	if (*s == '-' || !units_number(s, &n) || n > 63)
+		return -1;
+	return (int)n;
+}
+
+/* As a mistyped word is compared: letter case and the kind of dash do not count. */
+static unsigned char fold(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (unsigned char)(c - 'A' + 'a');
+	return c == '_' ? '-' : (unsigned char)c;
+}
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	unsigned m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Edits (insert, delete, replace, swap of neighbours) from a to b: Damerau's distance. */
+static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
+{
+	unsigned row[3][WORD_MAX + 1];
+
+	for (size_t j = 0; j <= lb; j++)
+		row[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= la; i++) {
+		unsigned *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned cost = fold(a[i - 1]) != fold(b[j - 1]);
+
+			now[j] = least(up[j] + 1, now[j - 1] + 1, up[j - 1] + cost);
+			if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
+			    fold(a[i - 2]) == fold(b[j - 1]) && up2[j - 2] + 1 < now[j])
+				now[j] = up2[j - 2] + 1;
+		}
+	}
+	return row[la % 3][lb];
+}
+
+static bool begins(const char *word, size_t lw, const char *with, size_t ln)
+{
+	size_t i = 0;
+
+	while (i < ln && i < lw && fold(word[i]) == fold(with[i]))
+		i++;
+	return i == ln;
+}
+
+const char *policy_suggest(const char *word, const char *const *names)
+{
+	size_t lw = strlen(word);
+	unsigned best = WORD_MAX;
+	const char *found = NULL;
+
+	if (!lw || lw > WORD_MAX)
+		return NULL;
+	for (; *names; names++) {
+		size_t ln = strlen(*names), longer = ln > lw ? ln : lw;
+		unsigned d, far = longer < 4 ? 1 : (unsigned)longer / 3;
+
+		if (ln > WORD_MAX)
+			continue;
+		d = distance(word, lw, *names, ln);
+		/* an abbreviation, or a longer form, is near however much is missing */
+		if (d > far && ((lw > 1 && begins(*names, ln, word, lw)) ||
+				(ln > 1 && begins(word, lw, *names, ln))))
+			d = far;
+		if (d <= far && d < best && d < longer) {
+			best = d;
+			found = *names;
+		}
+	}
+	return found;
+}
