@@ -218,7 +218,7 @@ static bool spill_read(struct trace *t, void *to, size_t size, off_t at)
 /* Writes the lines that nothing before them holds back; of the file's all when `all`. */
 static void drain_file(struct trace *t, bool all)
 {
-	struct record batch[BATCH];
+	struct record batch[BATCH] = {0};
 	uint64_t n = t->kept - t->first;
 
 	while (n && !t->error) {

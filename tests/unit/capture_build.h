@@ -29,8 +29,8 @@ static unsigned tmp_count;
 
 static inline void put(struct bytes *b, const void *from, size_t n)
 {
-	if (b->len + n > b->room) {
-		b->room = 2 * (b->len + n);
+	if (b->len + n > b->room || !b->data) {
+		b->room = 2 * (b->len + n) + 1;
 		b->data = realloc(b->data, b->room);
 		if (!b->data)
 			abort();

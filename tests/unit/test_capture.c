@@ -7,95 +7,7 @@
 
 #include "gw/capture.h"
 #include "tests/unit/capture_build.h"
-
-enum { MOST = 64, ETHERNET = 1 };
-#define S 1000000000ull
-
-/* All that a capture gives. */
-struct all {
-	uint64_t when[MOST], stamp[MOST];
-	uint8_t tag[MOST];
-	unsigned source[MOST];
-	size_t n;
-	struct capture_stats stats;
-	unsigned warnings;
-	char warning[512];
-	int dlt, snaplen;
-};
-
-static void on_warning(void *arg, const char *text)
-{
-	struct all *a = arg;
-
-	a->warnings++;
-	snprintf(a->warning, sizeof(a->warning), "%s", text);
-}
-
-/* false: could not be opened, with why in a->warning */
-static bool read_list(const char *const *names, size_t n, struct all *a)
-{
-	struct capture_packet pk;
-	struct capture *c;
-	uint64_t last = 0;
-
-	memset(a, 0, sizeof(*a));
-	c = capture_open(names, n, a->warning, sizeof(a->warning));
-	if (!c) {
-		assert_true(a->warning[0]);
-		assert_null(strchr(a->warning, '\n'));
-		return false;
-	}
-	a->dlt = capture_dlt(c);
-	a->snaplen = capture_snaplen(c);
-	while (capture_next(c, &pk, on_warning, a)) {
-		assert_true(a->n < MOST);
-		assert_int_equal(pk.number, a->n + 1);
-		assert_true(pk.when >= last && pk.when <= CAPTURE_TIME_MAX);
-		assert_true(pk.caplen <= pk.wirelen);
-		last = pk.when;
-		a->when[a->n] = pk.when;
-		a->stamp[a->n] = pk.stamp;
-		a->source[a->n] = pk.source;
-		a->tag[a->n++] = pk.caplen ? pk.data[pk.caplen - 1] : 0;
-	}
-	assert_int_equal(capture_next(c, &pk, on_warning, a), 0); /* the end stays the end */
-	capture_get_stats(c, &a->stats);
-	assert_int_equal(a->stats.packets, a->n);
-	assert_int_equal(a->stats.truncated, a->warnings);
-	capture_close(c);
-	return true;
-}
-
-static bool read_name(const char *name, struct all *a)
-{
-	return read_list(&name, 1, a);
-}
-
-static bool read_bytes(const struct bytes *b, struct all *a)
-{
-	const char *name = saved(b);
-	bool ok = read_name(name, a);
-
-	build_cleanup();
-	return ok;
-}
-
-static void assert_opens_not(const struct bytes *b, const char *why)
-{
-	struct all a;
-
-	assert_false(read_bytes(b, &a));
-	if (!strstr(a.warning, why))
-		fail_msg("expected \"%s\" in \"%s\"", why, a.warning);
-}
-
-/* `n` packets, a second apart from 1000 s on, each 7 fractions later. */
-static void simple_pcap(struct bytes *b, bool nano, unsigned n)
-{
-	pcap_header(b, nano, ETHERNET);
-	for (unsigned i = 0; i < n; i++)
-		pcap_packet(b, 1000 + i, 7 * (i + 1), 44, (uint8_t)(i + 1));
-}
+#include "tests/unit/capture_read.h"
 
 static void test_micro_and_nano_in_both_orders(void **state)
 {
@@ -175,61 +87,6 @@ static void test_pcapng_resolutions(void **state)
 	}
 }
 
-static void test_gzip(void **state)
-{
-	struct bytes b = {0}, z = {0};
-	struct all a;
-
-	(void)state;
-	simple_pcap(&b, false, 5);
-	put_gzip(&z, b.data, b.len);
-	assert_true(read_bytes(&z, &a));
-	assert_int_equal(a.n, 5);
-	assert_int_equal(a.stats.truncated, 0);
-	assert_int_equal(a.stats.bytes_read, z.len);
-	assert_int_equal(a.stats.bytes_total, z.len);
-
-	/* Members may meet anywhere, also within a packet; what is behind is not ours. */
-	for (size_t cut = 1; cut < b.len; cut += 13) {
-		z.len = 0;
-		put_gzip(&z, b.data, cut);
-		put_gzip(&z, "", 0);
-		put_gzip(&z, b.data + cut, b.len - cut);
-		put(&z, "\0\0\0\0\0", 5);
-		assert_true(read_bytes(&z, &a));
-		assert_int_equal(a.n, 5);
-		assert_int_equal(a.stats.truncated, 0);
-	}
-	bytes_free(&z);
-	bytes_free(&b);
-}
-
-static void test_gzip_of_a_large_capture(void **state)
-{
-	struct bytes b = {0}, z = {0};
-	struct capture_packet pk;
-	struct capture *c;
-	const char *name;
-	char err[256];
-	unsigned n = 0;
-
-	(void)state;
-	simple_pcap(&b, true, 5000); /* more than all buffers hold */
-	put_gzip(&z, b.data, b.len);
-	name = saved(&z);
-	c = capture_open(&name, 1, err, sizeof(err));
-	assert_non_null(c);
-	while (capture_next(c, &pk, NULL, NULL)) {
-		assert_int_equal(pk.when, (1000 + n) * S + 7 * (n + 1));
-		n++;
-	}
-	assert_int_equal(n, 5000);
-	capture_close(c);
-	build_cleanup();
-	bytes_free(&z);
-	bytes_free(&b);
-}
-
 static void test_pcap_cut_at_every_byte(void **state)
 {
 	struct bytes b = {0};
@@ -275,56 +132,6 @@ static void test_pcapng_cut_at_every_byte(void **state)
 	bytes_free(&b);
 }
 
-static void test_gzip_cut_at_every_byte(void **state)
-{
-	struct bytes b = {0}, z = {0};
-	size_t most = 0;
-	struct all a;
-
-	(void)state;
-	simple_pcap(&b, false, 6);
-	put_gzip(&z, b.data, b.len);
-	for (size_t len = 0, all = z.len; len < all; len++) {
-		z.len = len;
-		if (!read_bytes(&z, &a)) {
-			assert_int_equal(most, 0);
-			if (len >= 2)
-				assert_non_null(strstr(a.warning, "cut off"));
-			continue;
-		}
-		assert_int_equal(a.stats.truncated, 1);
-		assert_non_null(strstr(a.warning, "the gzip data is cut off"));
-		assert_true(a.n >= most && a.n <= 6);
-		most = a.n;
-	}
-	assert_int_equal(most, 6); /* when only the checksum is missing */
-	bytes_free(&z);
-	bytes_free(&b);
-}
-
-static void test_damaged_gzip(void **state)
-{
-	struct bytes b = {0}, z = {0};
-	struct all a;
-
-	(void)state;
-	simple_pcap(&b, false, 6);
-	put_gzip(&z, b.data, b.len);
-	for (size_t at = 2; at < z.len; at++) {
-		z.data[at] ^= 0xff;
-		if (read_bytes(&z, &a) && a.n != 6)
-			assert_int_equal(a.stats.truncated, 1); /* never unnoticed */
-		z.data[at] ^= 0xff;
-	}
-	z.data[z.len - 8] ^= 1; /* the checksum: known only after all has been read */
-	assert_true(read_bytes(&z, &a));
-	assert_int_equal(a.n, 6);
-	assert_int_equal(a.stats.truncated, 1);
-	assert_non_null(strstr(a.warning, "damaged"));
-	bytes_free(&z);
-	bytes_free(&b);
-}
-
 static void test_every_byte_replaced(void **state)
 {
 	static const uint8_t with[] = {0x00, 0x7f, 0x80, 0xff};
@@ -359,7 +166,7 @@ static void test_garbage_after_a_good_beginning(void **state)
 	(void)state;
 	simple_pcap(&b, false, 2);
 	put(&b, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
-	put(&b, b.data, 24);
+	pcap_header(&b, false, ETHERNET);
 	assert_true(read_bytes(&b, &a));
 	assert_int_equal(a.n, 2);
 	assert_int_equal(a.stats.truncated, 1);
@@ -576,57 +383,14 @@ static void test_pcapng_of_several_link_types(void **state)
 	bytes_free(&b);
 }
 
-/* Standard input is a pipe that gives a few bytes at a time: nothing may seek. */
-static void read_from_pipe(const struct bytes *b, struct all *a)
-{
-	int ends[2], was = dup(0);
-
-	assert_int_equal(pipe(ends), 0);
-	assert_true((size_t)write(ends[1], b->data, b->len) == b->len);
-	close(ends[1]);
-	assert_int_equal(dup2(ends[0], 0), 0);
-	close(ends[0]);
-	assert_true(read_name("-", a));
-	if (was >= 0) {
-		dup2(was, 0);
-		close(was);
-	}
-}
-
-static void test_standard_input(void **state)
-{
-	struct bytes b = {0}, z = {0};
-	struct all a;
-
-	(void)state;
-	simple_pcap(&b, true, 9);
-	read_from_pipe(&b, &a);
-	assert_int_equal(a.n, 9);
-	assert_int_equal(a.stats.bytes_read, b.len);
-	assert_int_equal(a.stats.bytes_total, 0);
-	put_gzip(&z, b.data, b.len);
-	read_from_pipe(&z, &a);
-	assert_int_equal(a.n, 9);
-	b.len -= 3;
-	read_from_pipe(&b, &a);
-	assert_int_equal(a.n, 8);
-	assert_non_null(strstr(a.warning, "standard input: ends after its packet 8"));
-	bytes_free(&z);
-	bytes_free(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_micro_and_nano_in_both_orders),
 		cmocka_unit_test(test_seconds_have_no_sign),
 		cmocka_unit_test(test_pcapng_resolutions),
-		cmocka_unit_test(test_gzip),
-		cmocka_unit_test(test_gzip_of_a_large_capture),
 		cmocka_unit_test(test_pcap_cut_at_every_byte),
 		cmocka_unit_test(test_pcapng_cut_at_every_byte),
-		cmocka_unit_test(test_gzip_cut_at_every_byte),
-		cmocka_unit_test(test_damaged_gzip),
 		cmocka_unit_test(test_every_byte_replaced),
 		cmocka_unit_test(test_garbage_after_a_good_beginning),
 		cmocka_unit_test(test_time_runs_backwards),
@@ -637,7 +401,6 @@ int main(void)
 		cmocka_unit_test(test_only_a_header),
 		cmocka_unit_test(test_what_cannot_be_opened),
 		cmocka_unit_test(test_pcapng_of_several_link_types),
-		cmocka_unit_test(test_standard_input),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
