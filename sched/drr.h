@@ -8,11 +8,12 @@
  * while its deficit covers its next packet; then it goes to the end of the list. A
  * child that has nothing left loses its deficit.
  *
- * Our implementation: a sentinel travels with the list, so that rounds are counted.
- * A child that is held in its turn keeps its deficit and leaves the list. On resume
- * it is granted the quanta of the rounds that it missed, up to what its turn needs,
- * and if that covers its packet it goes at once: it does not wait for its place in
- * the next round, which may come after its bucket has run over.
+ * Our implementation: a child that is held in its turn keeps its deficit and its place
+ * in the round. Each time the round comes by while it is held it gets its quantum, as
+ * long as it has less than one; with one it leaves the list until it has used of it, so
+ * that those who are held cost nothing. Resumed, it goes at once if its deficit covers
+ * its packet: it does not wait for the next round, which may come after its bucket has
+ * run over.
  */
 #ifndef WEIR_SCHED_DRR_H
 #define WEIR_SCHED_DRR_H
@@ -22,63 +23,61 @@
 enum drr_where { DRR_OUT, DRR_IN, DRR_HELD, DRR_DUE };
 
 struct drr_child {
-	uint32_t next;	  /* in the list, or in the list of the due */
-	uint32_t prev;	  /* in the list */
-	uint32_t quantum; /* bytes */
-	uint32_t round;	  /* when it was held */
-	int64_t deficit;  /* bytes */
+	uint32_t next, prev; /* in the list, where it is listed */
+	uint32_t due;	     /* the next in the list of the due */
 	uint8_t where;
+	bool listed;
+	int64_t quantum; /* in parts of a byte, drr_list.parts */
+	int64_t deficit;
 };
 
 struct drr_list {
+	int64_t parts;	     /* of a byte: quanta and deficits count these */
 	uint32_t head, tail; /* SCHED_NONE: empty */
 	uint32_t due, due_tail;
-	uint32_t mark;	/* the child behind which this round ends */
-	uint32_t round; /* rounds completed */
-	bool granted;	/* the head has its quantum of this turn */
+	bool granted; /* the head has its quantum of this turn */
 };
 
-static inline void drr_list_init(struct drr_list *l)
+static inline void drr_list_init(struct drr_list *l, int64_t parts)
 {
-	*l = (struct drr_list){.head = SCHED_NONE,
+	*l = (struct drr_list){.parts = parts,
+			       .head = SCHED_NONE,
 			       .tail = SCHED_NONE,
 			       .due = SCHED_NONE,
-			       .due_tail = SCHED_NONE,
-			       .mark = SCHED_NONE};
+			       .due_tail = SCHED_NONE};
 }
 
 /*
- * Quanta in proportion to weight. The lightest child gets a full packet, so that a
- * visit always sends (O(1)), unless that gave the heaviest more than DRR_QUANTUM_MAX:
- * then all shrink, and the light ones save up over several rounds.
+ * Sets the quanta, in proportion to weight, and returns the parts of a byte in which
+ * they are counted: such that all are integers, for a quantum rounded to a byte would
+ * let shares drift apart for ever. The lightest child gets a full packet, so that a
+ * visit always sends (O(1)), unless that gave the heaviest more than DRR_QUANTUM_MAX
+ * bytes: then all shrink, and the light ones save up over several rounds.
  */
 #define DRR_QUANTUM_MAX 65536u
-void drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n, uint32_t mtu);
+int64_t drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n,
+		   uint32_t mtu);
 
-static inline void drr_push(struct drr_list *l, struct drr_child *d, uint32_t c)
+/* To the end of the list. */
+static inline void drr_list_add(struct drr_list *l, struct drr_child *d, uint32_t c)
 {
+	d[c].listed = true;
 	d[c].next = SCHED_NONE;
 	d[c].prev = l->tail;
-	d[c].where = DRR_IN;
 	if (l->head == SCHED_NONE) {
 		l->head = c;
 		l->granted = false;
-		l->mark = c;
 	} else {
 		d[l->tail].next = c;
 	}
 	l->tail = c;
 }
 
-static inline void drr_unlink(struct drr_list *l, struct drr_child *d, uint32_t c)
+static inline void drr_unlist(struct drr_list *l, struct drr_child *d, uint32_t c)
 {
 	uint32_t prev = d[c].prev, next = d[c].next;
 
-	if (l->mark == c) {
-		/* the round ends behind the one before it, or, if it was first, now */
-		l->mark = prev != SCHED_NONE ? prev : l->tail;
-		l->round += prev == SCHED_NONE;
-	}
+	d[c].listed = false;
 	if (prev != SCHED_NONE) {
 		d[prev].next = next;
 	} else {
@@ -97,10 +96,6 @@ static inline void drr_rotate(struct drr_list *l, struct drr_child *d)
 	uint32_t c = l->head;
 
 	l->granted = false;
-	if (c == l->mark) {
-		l->round++;
-		l->mark = l->tail;
-	}
 	if (c == l->tail)
 		return;
 	l->head = d[c].next;
@@ -109,6 +104,17 @@ static inline void drr_rotate(struct drr_list *l, struct drr_child *d)
 	d[c].next = SCHED_NONE;
 	d[l->tail].next = c;
 	l->tail = c;
+}
+
+/* The round comes by a child that is held. */
+static inline void drr_pass_held(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	if (d[c].deficit < d[c].quantum) {
+		d[c].deficit += d[c].quantum;
+		drr_rotate(l, d);
+	} else {
+		drr_unlist(l, d, c);
+	}
 }
 
 /* The child whose turn it is: among the due the first, else by the round. */
@@ -120,15 +126,25 @@ static inline uint32_t drr_peek(struct drr_list *l, struct drr_child *d,
 	if (l->due != SCHED_NONE)
 		return l->due;
 	while ((c = l->head) != SCHED_NONE) {
+		if (d[c].where == DRR_HELD) {
+			drr_pass_held(l, d, c);
+			continue;
+		}
 		if (!l->granted) {
 			d[c].deficit += d[c].quantum;
 			l->granted = true;
 		}
-		if (d[c].deficit >= child[c].len)
+		if (d[c].deficit >= child[c].len * l->parts)
 			return c;
 		drr_rotate(l, d);
 	}
 	return SCHED_NONE;
+}
+
+static inline void drr_activate(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	d[c].where = DRR_IN;
+	drr_list_add(l, d, c);
 }
 
 bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
@@ -145,14 +161,14 @@ static inline void drr_charge(struct drr_list *l, struct drr_child *d,
 			      const struct sched_child *child, uint32_t c, uint32_t len,
 			      bool more)
 {
-	d[c].deficit -= len;
+	d[c].deficit -= len * l->parts;
 	if (d[c].where == DRR_DUE) {
 		drr_charge_due(l, d, child, c, more);
 	} else if (!more) {
-		drr_unlink(l, d, c);
+		drr_unlist(l, d, c);
 		d[c].where = DRR_OUT;
 		d[c].deficit = 0;
-	} else if (d[c].deficit < child[c].len) {
+	} else if (d[c].deficit < child[c].len * l->parts) {
 		drr_rotate(l, d);
 	}
 }

@@ -4,10 +4,11 @@
 
 #include "sched/drr.h"
 
-void drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n, uint32_t mtu)
+int64_t drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n,
+		   uint32_t mtu)
 {
 	uint32_t least = SCHED_WEIGHT_MAX, most = 1;
-	uint64_t unit;
+	int64_t unit = mtu, parts;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (child[i].weight < least)
@@ -15,27 +16,24 @@ void drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n
 		if (child[i].weight > most)
 			most = child[i].weight;
 	}
-	/* bytes for the lightest, in 1/4096 */
-	unit = (uint64_t)mtu << 12;
-	if ((unsigned __int128)unit * most / least > (uint64_t)DRR_QUANTUM_MAX << 12 &&
-	    most > least)
-		unit = ((uint64_t)DRR_QUANTUM_MAX << 12) * least / most;
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t q =
-			(uint64_t)((unsigned __int128)unit * child[i].weight / least) >> 12;
-
-		d[i].quantum = q ? (uint32_t)q : 1;
+	parts = least;
+	if ((uint64_t)mtu * most > (uint64_t)DRR_QUANTUM_MAX * least && most > least) {
+		unit = DRR_QUANTUM_MAX;
+		parts = most;
 	}
+	for (uint32_t i = 0; i < n; i++)
+		d[i].quantum = unit * child[i].weight;
+	return parts;
 }
 
 static void due_push(struct drr_list *l, struct drr_child *d, uint32_t c)
 {
 	d[c].where = DRR_DUE;
-	d[c].next = SCHED_NONE;
+	d[c].due = SCHED_NONE;
 	if (l->due == SCHED_NONE)
 		l->due = c;
 	else
-		d[l->due_tail].next = c;
+		d[l->due_tail].due = c;
 	l->due_tail = c;
 }
 
@@ -45,21 +43,29 @@ static void due_unlink(struct drr_list *l, struct drr_child *d, uint32_t c)
 
 	while (*at != c) {
 		last = *at;
-		at = &d[*at].next;
+		at = &d[*at].due;
 	}
-	*at = d[c].next;
+	*at = d[c].due;
 	if (l->due_tail == c)
 		l->due_tail = last;
+}
+
+/* A child that is due, or was held, takes its place in the round again. */
+static void rejoin(struct drr_list *l, struct drr_child *d, uint32_t c)
+{
+	d[c].where = DRR_IN;
+	if (!d[c].listed)
+		drr_list_add(l, d, c);
 }
 
 bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		 uint32_t c)
 {
-	if (d[c].deficit >= child[c].len)
+	if (d[c].deficit >= child[c].len * l->parts)
 		return true;
 	if (d[c].where == DRR_DUE) {
 		due_unlink(l, d, c);
-		drr_push(l, d, c);
+		rejoin(l, d, c);
 	} else {
 		drr_rotate(l, d);
 	}
@@ -68,10 +74,10 @@ bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_chi
 
 void drr_remove(struct drr_list *l, struct drr_child *d, uint32_t c)
 {
-	if (d[c].where == DRR_IN)
-		drr_unlink(l, d, c);
-	else if (d[c].where == DRR_DUE)
+	if (d[c].where == DRR_DUE)
 		due_unlink(l, d, c);
+	if (d[c].listed)
+		drr_unlist(l, d, c);
 	d[c].where = DRR_OUT;
 	d[c].deficit = 0;
 }
@@ -81,43 +87,29 @@ void drr_hold(struct drr_list *l, struct drr_child *d, uint32_t c)
 	if (d[c].where == DRR_DUE)
 		due_unlink(l, d, c);
 	else
-		drr_unlink(l, d, c);
+		drr_rotate(l, d);
 	d[c].where = DRR_HELD;
-	d[c].round = l->round;
-}
-
-/* The quanta of `rounds` rounds, but no more than lets it send its packet and a quantum. */
-static void grant(struct drr_child *d, uint32_t len, uint32_t rounds)
-{
-	int64_t most = (int64_t)d->quantum + len, now = d->deficit;
-
-	now += (int64_t)d->quantum * rounds;
-	if (now > most)
-		now = most > d->deficit ? most : d->deficit;
-	d->deficit = now;
+	if (!d[c].listed && d[c].deficit < d[c].quantum)
+		drr_list_add(l, d, c);
 }
 
 void drr_resume(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		uint32_t c)
 {
-	grant(&d[c], child[c].len, l->round - d[c].round);
-	if (d[c].deficit >= child[c].len)
+	if (d[c].deficit >= child[c].len * l->parts)
 		due_push(l, d, c);
 	else
-		drr_push(l, d, c);
+		rejoin(l, d, c);
 }
 
 void drr_charge_due(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		    uint32_t c, bool more)
 {
-	if (more && d[c].deficit >= child[c].len)
-		return;
-	due_unlink(l, d, c);
-	if (more) {
-		drr_push(l, d, c);
-	} else {
-		d[c].where = DRR_OUT;
-		d[c].deficit = 0;
+	if (!more)
+		drr_remove(l, d, c);
+	else if (d[c].deficit < child[c].len * l->parts) {
+		due_unlink(l, d, c);
+		rejoin(l, d, c);
 	}
 }
 
@@ -139,8 +131,7 @@ static void *sched_drr_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 	if (!r)
 		return NULL;
 	r->child = child;
-	drr_list_init(&r->list);
-	drr_quanta(r->d, child, n, mtu);
+	drr_list_init(&r->list, drr_quanta(r->d, child, n, mtu));
 	return r;
 }
 
@@ -148,7 +139,7 @@ static void sched_drr_activate(void *s, uint32_t c)
 {
 	struct drr *r = s;
 
-	drr_push(&r->list, r->d, c);
+	drr_activate(&r->list, r->d, c);
 }
 
 static void sched_drr_remove(void *s, uint32_t c)

@@ -77,6 +77,7 @@ static int rank_children(struct prio *p, const struct sched_child *child, uint32
 static void *prio_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 {
 	struct prio *p = calloc(1, sizeof(*p));
+	int64_t parts;
 
 	if (!p)
 		return NULL;
@@ -91,9 +92,9 @@ static void *prio_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 	}
 	p->bits[1] = p->bits[0] + words(n, 0);
 	p->bits[2] = p->bits[1] + words(n, 1);
+	parts = drr_quanta(p->d, child, n, mtu);
 	for (uint32_t i = 0; i < n; i++)
-		drr_list_init(&p->level[i]);
-	drr_quanta(p->d, child, n, mtu);
+		drr_list_init(&p->level[i], parts);
 	return p;
 }
 
@@ -116,7 +117,7 @@ static void prio_activate(void *s, uint32_t c)
 {
 	struct prio *p = s;
 
-	drr_push(&p->level[p->rank[c]], p->d, c);
+	drr_activate(&p->level[p->rank[c]], p->d, c);
 	note(p, p->rank[c]);
 }
 
@@ -131,13 +132,18 @@ static void prio_remove(void *s, uint32_t c)
 static uint32_t prio_peek(void *s)
 {
 	struct prio *p = s;
-	uint32_t i = 0;
+	uint32_t i, c;
 
-	if (!p->bits[2][0])
-		return SCHED_NONE;
-	for (unsigned k = STEPS; k-- > 0;)
-		i = i * 64 + (uint32_t)__builtin_ctzll(p->bits[k][i]);
-	return drr_peek(&p->level[i], p->d, p->child);
+	while (p->bits[2][0]) {
+		i = 0;
+		for (unsigned k = STEPS; k-- > 0;)
+			i = i * 64 + (uint32_t)__builtin_ctzll(p->bits[k][i]);
+		c = drr_peek(&p->level[i], p->d, p->child);
+		if (c != SCHED_NONE)
+			return c;
+		note(p, i); /* all that were listed are held */
+	}
+	return SCHED_NONE;
 }
 
 static bool prio_confirm(void *s, uint32_t c)

@@ -55,6 +55,31 @@ static void hold(struct node *n, uint32_t c, uint64_t when)
 	n->kid[c]->state = NODE_HELD;
 }
 
+static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
+			    uint64_t *when);
+
+/*
+ * Whether kid's max keeps it back, for the packet p that it would send by its turn or, if
+ * there is one, for the packet that a class below it may send within its min: what the
+ * bucket gathers for that one must not be taken by a smaller packet without such a right.
+ */
+static bool kept_back(struct node *kid, const struct pkt *p, uint64_t now, uint64_t *when)
+{
+	struct node *at, *via;
+	const struct pkt *first;
+	uint64_t none;
+
+	if (!kid->max.rate)
+		return false;
+	if (!kid->leaf && timers_next(&kid->min_at) <= now) {
+		first = pick_min(kid, now, &at, &via, &none);
+		if (first)
+			p = first;
+	}
+	*when = bucket_when(&kid->max, p->len, now);
+	return *when > now;
+}
+
 /*
  * The packet that the schedulers from n down would send at `now`, n's own `max` not
  * asked; *at is its leaf. NULL: none may go before *when.
@@ -76,12 +101,7 @@ static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t
 	while ((c = n->ops->peek(n->sched)) != SCHED_NONE) {
 		kid = n->kid[c];
 		p = pick(kid, now, at, &w);
-		if (p && kid->max.rate) {
-			w = bucket_when(&kid->max, p->len, now);
-			if (w > now)
-				p = NULL;
-		}
-		if (!p) {
+		if (!p || kept_back(kid, p, now, &w)) {
 			hold(n, c, w);
 			continue;
 		}
@@ -111,10 +131,7 @@ static void note_min(struct node *n)
 		timers_set(&n->parent->min_at, n->slot, when);
 }
 
-static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
-			    uint64_t *when);
-
-/* The same for one child: by a min below it, or by its own. */
+/* pick_min() for one child: by a min below it, or by its own. */
 static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, struct node **via,
 			   uint64_t *when)
 {
