@@ -150,17 +150,13 @@ static void run_file(const char *path, struct wtest_report *rep, struct wtest_fi
 
 static int write_junit(const char *name, const struct wtest_report *v, size_t n)
 {
-	bool out = !strcmp(name, "-");
-	FILE *f = out ? stdout : fopen(name, "w");
+	FILE *f = fopen(name, "w");
 	int bad;
 
-	if (!f) {
+	if (!f)
 		return cmd_fail("%s: %s", name, strerror(errno));
-	}
 	bad = wtest_out_junit(f, v, n);
-	if (!out && fclose(f))
-		bad = -1;
-	if (bad)
+	if (fclose(f) || bad)
 		return cmd_fail("%s: could not be written", name);
 	return CMD_OK;
 }
@@ -218,7 +214,7 @@ static bool read_options(int argc, char **argv, struct options *o, int *status)
 	static const struct option longs[] = {{"format", required_argument, NULL, 'f'},
 					      {"tap", no_argument, NULL, 't'},
 					      {"json", no_argument, NULL, 'j'},
-					      {"junit", required_argument, NULL, 'x'},
+					      {"junit", optional_argument, NULL, 'x'},
 					      {"verbose", no_argument, NULL, 'v'},
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
@@ -245,7 +241,10 @@ static bool read_options(int argc, char **argv, struct options *o, int *status)
 			o->format = JSON;
 			break;
 		case 'x':
-			o->junit = optarg;
+			if (optarg)
+				o->junit = optarg;
+			else
+				o->format = JUNIT;
 			break;
 		case 'v':
 			o->verbose = true;
@@ -283,15 +282,15 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_test = {
 	.name = "test",
-	.args = "[-v] [--format text|tap|junit|json] [--junit FILE] PATH...",
+	.args = "[-v] [--format text|tap|junit|json] [--junit=FILE] PATH...",
 	.line = "run the tests of policies",
 	.help = "  PATH             a test file (NAME.test.yaml), a policy that has one beside "
 		"it,\n"
 		"                   or a directory: every *.test.yaml in it\n"
 		"  -v, --verbose    what each test did, too\n"
 		"  --format FORMAT  text, tap, junit or json\n"
-		"  --tap, --json    short for --format\n"
-		"  --junit FILE     JUnit XML to FILE as well (-: standard output)\n"
+		"  --tap, --junit, --json    short for --format\n"
+		"  --junit=FILE     JUnit XML to FILE as well\n"
 		"Exit: 0 all hold, 1 some do not, 2 could not run.\n",
 	.run = run,
 };

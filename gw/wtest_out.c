@@ -76,11 +76,11 @@ static void text_result(FILE *out, const char *path, const struct wtest_result *
 		text_failure(out, path, &r->failure[i]);
 	if (verbose && !r->error)
 		fprintf(out,
-			"        %zu condition%s; %" PRIu64 " packets in %s: %" PRIu64
+			"        %zu condition%s; %" PRIu64 " packet%s in %s: %" PRIu64
 			" sent, %" PRIu64 " dropped, %" PRIu64 " on no link\n",
 			r->expectations, r->expectations == 1 ? "" : "s", r->packets,
-			wtest_value_text(r->time, WTEST_TIME, t), r->sent, r->dropped,
-			r->passed);
+			r->packets == 1 ? "" : "s", wtest_value_text(r->time, WTEST_TIME, t),
+			r->sent, r->dropped, r->passed);
 }
 
 int wtest_out_text(FILE *out, const struct wtest_report *v, size_t n, bool verbose)

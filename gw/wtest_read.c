@@ -219,8 +219,9 @@ static void read_traffic(struct wread *w, const struct ynode *map, struct wtest 
 	wread_time(w, map, "duration", &duration);
 	if (!n)
 		return;
-	if (n->n > SYNTH_STREAMS_MAX) {
-		wread_error(w, n->at, "more than %u streams", SYNTH_STREAMS_MAX);
+	if (!n->n || n->n > SYNTH_STREAMS_MAX) {
+		wread_error(w, n->at, "traffic is to be a list of 1 to %u streams",
+			    SYNTH_STREAMS_MAX);
 		return;
 	}
 	t->stream = zalloc(n->n, sizeof(*t->stream));

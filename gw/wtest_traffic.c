@@ -314,8 +314,6 @@ void wread_stream(struct wread *w, const struct ynode *n, const char *test, uint
 	if (!ytree_get(n, "name"))
 		wread_error(w, n->at, "a stream without a name");
 	s->name = wread_strdup(name ? name->text : "");
-	if (strchr(s->name, '>'))
-		wread_error(w, name->at, "the name of a stream has no \">\"");
 	read_kind(w, n, s);
 	read_pace(w, n, s);
 	read_ends(w, n, s);
