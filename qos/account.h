@@ -8,6 +8,8 @@
  * never below the true one. Mean and maximum are exact. Jitter is that of RFC 3550
  * section 6.4.1, between packets of one flow: J += (|D| - J) / 16.
  * At all times in == sent + dropped + waiting, in packets and in bytes.
+ * A packet that is dropped when it comes does not count for the largest backlog, nor
+ * does one whose coming drives another out.
  */
 #ifndef WEIR_QOS_ACCOUNT_H
 #define WEIR_QOS_ACCOUNT_H
@@ -46,6 +48,12 @@ void account_in(struct account *a, uint64_t now, uint32_t len);
 void account_sent(struct account *a, uint64_t now, uint32_t len, uint64_t delay,
 		  uint64_t max_latency);
 void account_dropped(struct account *a, uint64_t now, uint32_t len, enum pkt_drop why);
+/*
+ * Adds what b has, as for a class that is made of several. Its jitter becomes the larger
+ * of the two, since packets of one flow are in one of them. Not added: backlog_max and
+ * backlog_bytes_max, as the two need not have been longest at the same time.
+ */
+void account_add(struct account *a, const struct account *b);
 /* |D| of RFC 3550: the difference of the delays of two successive packets of a flow. */
 void account_jitter(struct account *a, uint64_t difference);
 

@@ -13,7 +13,8 @@
  *     engine_next()    when to call engine_poll() again
  *
  * After every engine_packet() call engine_poll() until it says ENGINE_NOTHING, so
- * that a packet that meets an idle link leaves at once.
+ * that a packet that meets an idle link leaves at once. Whoever takes packets in
+ * batches may do so for at most ENGINE_UNPOLLED_MAX of them.
  */
 #ifndef WEIR_QOS_ENGINE_H
 #define WEIR_QOS_ENGINE_H
@@ -23,6 +24,8 @@
 #include "qos/match.h"
 #include "qos/policy.h"
 #include "sched/bucket.h"
+
+#define ENGINE_UNPOLLED_MAX 1024u
 
 struct engine;
 
@@ -84,7 +87,12 @@ uint64_t engine_waiting(const struct engine *e);
 /* Bytes that the engine took at set-up, or may come to take. */
 size_t engine_memory(const struct engine *e);
 
-/* Accounting: of a class (leaf, inner class, or a link's root). Always there. */
+/*
+ * Accounting: of a class (leaf, inner class, or a link's root). Always there; of a class
+ * that is not in this engine, zero. That of a leaf is as it is at any time; the one of an
+ * inner class is summed up from its leaves by the call, and its jitter is the largest of
+ * theirs.
+ */
 const struct account *engine_account(const struct engine *e, const struct policy_class *c);
 
 struct engine_stats {

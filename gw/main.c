@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line: finds the command and runs it. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gw/cmd.h"
+
+static const struct cmd *const commands[] = {&cmd_check, &cmd_replay, &cmd_test};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *f)
+{
+	fputs("usage: weir COMMAND [ARGUMENT...]\n\n", f);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(f, "  weir %-6s %s\n              %s\n", commands[i]->name,
+			commands[i]->args, commands[i]->line);
+	fputs("\n  weir help COMMAND  (or weir COMMAND --help)  all its options\n"
+	      "  weir --version\n\n"
+	      "Exit: 0 done; 1 the answer is no; 2 it could not be done. See weir(1).\n",
+	      f);
+}
+
+int cmd_flush(int status)
+{
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout))
+		return cmd_fail("standard output: %s", errno ? strerror(errno) : "write error");
+	return status;
+}
+
+int cmd_help(const struct cmd *c)
+{
+	printf("usage: weir %s %s\n\n%s.\n\n%s", c->name, c->args, c->line, c->help);
+	return cmd_flush(CMD_OK);
+}
+
+int cmd_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("weir: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CMD_FAIL;
+}
+
+int cmd_usage(const struct cmd *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (fmt) {
+		fprintf(stderr, "weir %s: ", c->name);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputc('\n', stderr);
+	}
+	fprintf(stderr, "usage: weir %s %s\n", c->name, c->args);
+	return CMD_FAIL;
+}
+
+static const struct cmd *find_command(const char *name)
+{
+	const char *names[N_COMMANDS + 1] = {0};
+	const char *near;
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+		names[i] = commands[i]->name;
+	}
+	near = policy_suggest(name, names);
+	fprintf(stderr, "weir: no command \"%s\"", policy_shown(name).s);
+	if (near)
+		fprintf(stderr, " (did you mean \"%s\"?)", near);
+	fputs("\nusage: weir COMMAND [ARGUMENT...]; weir --help lists the commands\n", stderr);
+	return NULL;
+}
+
+static int help(int argc, char **argv)
+{
+	const struct cmd *c;
+
+	if (argc > 1) {
+		c = find_command(argv[1]);
+		return c ? cmd_help(c) : CMD_FAIL;
+	}
+	print_usage(stdout);
+	return cmd_flush(CMD_OK);
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *c;
+
+	/* a reader that went away is a write error like others, and exit 2 */
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		print_usage(stderr);
+		return CMD_FAIL;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("weir " WEIR_VERSION);
+		return cmd_flush(CMD_OK);
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(argc - 1, argv + 1);
+	c = find_command(argv[1]);
+	return c ? c->run(argc - 1, argv + 1) : CMD_FAIL;
+}
