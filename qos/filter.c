@@ -104,14 +104,18 @@ static uint32_t random32(uint64_t *state)
 	return (uint32_t)(*state >> 16);
 }
 
-/* A packet that is plausible in its first bytes and random behind them. */
+/* A packet that is plausible in its first bytes and random behind them. (Random words
+ * are the same bytes in another order on a big-endian machine: just as random.) */
 static uint32_t packet_make(uint8_t p[256], uint64_t *rnd)
 {
 	static const uint8_t protos[] = {6, 17, 132, 1, 58, 50, 51, 44, 0, 2, 47, 4};
 	uint32_t l4 = 40, r = random32(rnd);
 
-	for (unsigned i = 0; i < 256; i++)
-		p[i] = (uint8_t)random32(rnd);
+	for (unsigned i = 0; i < 256; i += 4) {
+		uint32_t v = random32(rnd);
+
+		memcpy(p + i, &v, 4);
+	}
 	if (r & 1) {
 		p[0] = 0x60;
 		p[6] = protos[(r >> 8) % sizeof(protos)];

@@ -231,8 +231,6 @@ static bool numeric(const char *w)
 		return true;
 	if (w[0] == '0' && (w[1] == 'x' || w[1] == 'X'))
 		return true;
-	if (w[0] == '$')
-		return true;
 	return w[strspn(w, "0123456789.")] == '\0';
 }
 
@@ -264,9 +262,7 @@ int filter_words_check(const char *text, char *err, size_t errsize)
 
 		if (escaped)
 			p++;
-		if (!word_char(*p)) {
-			/* inside brackets and sums there are no names to look up but
-			 * libpcap's own constants */
+		if (!isalnum((unsigned char)*p) && *p != ':') {
 			if (*p)
 				p++;
 			continue;

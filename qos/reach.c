@@ -186,7 +186,7 @@ static bool step(struct search *s, struct path *p, const struct filter *f)
 }
 
 /* The packet of a path that met all goals. false: none was found that does. */
-static bool build(struct search *s, struct path *p)
+static bool build_from(struct search *s, struct path *p)
 {
 	const struct sym lenfield = {FIELD, 0, AT_LEN, 4, 0, 0, UINT32_MAX};
 	bool v6 = p->val[AT_IP][0] >> 4 == 6;
@@ -196,8 +196,6 @@ static bool build(struct search *s, struct path *p)
 		if (c->base != AT_LEN &&
 		    (!reach_settle(p, c, &v) || !reach_learn(p, c, reach_full(c->size), v)))
 			return false;
-	if (!v6 && !(p->known[AT_IP][0] & 0xf))
-		p->val[AT_IP][0] |= 5;
 	x = (p->val[AT_IP][0] & 0xfu) * 4;
 	for (uint32_t i = 0; i < REACH_BYTES; i++) {
 		uint8_t known = p->known[AT_L4][i], *to = &p->val[AT_IP][(x + i) % REACH_BYTES];
@@ -241,6 +239,18 @@ static bool build(struct search *s, struct path *p)
 	return true;
 }
 
+static bool build(struct search *s, const struct path *p)
+{
+	struct path plain = *p, any = *p;
+
+	/* an IPv4 header without options if that can be */
+	if (!(p->known[AT_IP][0] & 0xf) && p->val[AT_IP][0] >> 4 == 4) {
+		plain.known[AT_IP][0] = 0xff;
+		plain.val[AT_IP][0] = 0x45;
+	}
+	return build_from(s, &plain) || build_from(s, &any);
+}
+
 static void start(struct search *s, unsigned version, uint32_t header)
 {
 	struct path p;
@@ -260,6 +270,7 @@ static int search(struct search *s)
 	struct path p;
 
 	s->n_stack = s->arena.n = 0;
+	s->arena.gave_up = false;
 	start(s, 6, 40);
 	start(s, 4, 20);
 	while (s->n_stack) {

@@ -75,6 +75,31 @@ bool reach_learn(struct path *p, const struct con *f, uint32_t mask, uint32_t va
 	return true;
 }
 
+/*
+ * Moves the bounds of a field out of the range that a CON_NE excludes, where its mask
+ * is a prefix (a network, or the whole field). false: nothing is left.
+ */
+static bool exclude(const struct con *c, uint32_t all, uint32_t *lo, uint32_t *hi, bool *moved)
+{
+	uint32_t low = ~c->mask & all;
+
+	if ((low & (low + 1)) || (c->val & ~c->mask))
+		return true;
+	if ((*lo & c->mask) == c->val) {
+		if ((*lo | low) >= *hi)
+			return false;
+		*lo = (*lo | low) + 1;
+		*moved = true;
+	}
+	if ((*hi & c->mask) == c->val) {
+		if ((*hi & c->mask) <= *lo)
+			return false;
+		*hi = (*hi & c->mask) - 1;
+		*moved = true;
+	}
+	return true;
+}
+
 bool reach_settle(struct path *p, const struct con *f, uint32_t *value)
 {
 	uint32_t all = reach_full(f->size), known, val, lo = 0, hi = all;
@@ -100,13 +125,8 @@ bool reach_settle(struct path *p, const struct con *f, uint32_t *value)
 				continue;
 			if ((known & c->mask) == c->mask && (val & c->mask) == c->val)
 				return false;
-			if (c->mask != all || (c->val != lo && c->val != hi))
-				continue;
-			if (lo == hi)
+			if (!exclude(c, all, &lo, &hi, &again))
 				return false;
-			lo += c->val == lo;
-			hi -= c->val == hi;
-			again = true;
 		}
 	}
 	/* The bits that lo and hi have in common at their high end are known. */
@@ -155,22 +175,26 @@ bool reach_demand(struct arena *r, struct path *p, const struct sym *f, enum con
 	return reach_settle(p, c, NULL);
 }
 
-/* (field & mask) > k, or not. A mask without its low bits keeps order; others are let be. */
+/*
+ * (field & mask) > k, or not. That is a bound of the field itself where the mask drops
+ * its low bits, or its high bits and these are known; other masks are let be.
+ */
 static bool above(struct arena *r, struct path *p, const struct sym *f, uint32_t mask,
-		  uint64_t k, bool above)
+		  uint64_t k, bool way)
 {
-	uint32_t all = reach_full(f->size), low = ~mask & all;
+	uint32_t all = reach_full(f->size), rest = ~mask & all;
+	uint32_t known = bytes(&p->known[f->base][f->off], f->size), bound;
 
-	if (above && k >= mask)
-		return false;
-	if (!above && k >= mask)
+	if (k >= mask)
+		return !way;
+	if (!(rest & (rest + 1)))
+		bound = ((uint32_t)k & mask) | rest;
+	else if (!(mask & (mask + 1)) && (known & rest) == rest)
+		bound = (uint32_t)k | (bytes(&p->val[f->base][f->off], f->size) & rest);
+	else
 		return true;
-	if (low & (low + 1))
-		return true;
-	/* f & mask > k  <=>  f > (k | low) when k's low bits are taken down first */
-	k = ((uint32_t)k & mask) | low;
-	return above ? reach_demand(r, p, f, CON_GE, all, (uint32_t)k + 1)
-		     : reach_demand(r, p, f, CON_LE, all, (uint32_t)k);
+	return way ? reach_demand(r, p, f, CON_GE, all, bound + 1)
+		   : reach_demand(r, p, f, CON_LE, all, bound);
 }
 
 bool reach_branch(struct arena *r, struct path *p, const struct bpf_insn *i, bool way)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A policy's classes as the matcher walks them: one array, each link's root followed
+ * by its classes in file order, a class's descendants right behind it.
+ */
+#ifndef WEIR_QOS_MATCH_NODES_H
+#define WEIR_QOS_MATCH_NODES_H
+
+#include "qos/filter.h"
+#include "qos/policy.h"
+
+struct match_filters {
+	struct filter *v; /* n of them, all compiled unless `broken` */
+	const struct policy_filters *text;
+	size_t n;
+	bool broken; /* one at least did not compile: told */
+};
+
+struct match_node {
+	const struct policy_class *class;
+	struct match_filters match;
+	uint64_t dscp;	/* 0: any */
+	uint32_t skip;	/* the node behind its last descendant; the next one: it is a leaf */
+	uint32_t last;	/* its default child, if it has children */
+	bool criteria;	/* has any */
+	bool dst_hosts; /* between destinations: they are its hosts where neither end is inside
+			 */
+};
+
+struct match_link {
+	const struct policy_link *link;
+	struct match_filters capture;
+	uint32_t root; /* its node */
+};
+
+struct match_nodes {
+	struct match_node *node;
+	size_t n_node;
+	struct match_link *link;
+	size_t n_link;
+};
+
+/*
+ * Compiles the filters of a policy, or of one of its links. 0; -1: no memory; 1: one
+ * filter at least did not compile: each is told to r.
+ */
+int match_nodes_build(struct match_nodes *s, const struct policy *p,
+		      const struct policy_link *only, struct policy_report *r);
+void match_nodes_free(struct match_nodes *s);
+
+static inline bool match_node_leaf(const struct match_nodes *s, uint32_t n)
+{
+	return s->node[n].skip == n + 1;
+}
+
+#endif
