@@ -54,7 +54,7 @@ static inline void drr_list_init(struct drr_list *l, int64_t parts)
  * visit always sends (O(1)), unless that gave the heaviest more than DRR_QUANTUM_MAX
  * bytes: then all shrink, and the light ones save up over several rounds.
  */
-#define DRR_QUANTUM_MAX 65536u
+#define DRR_QUANTUM_MAX 16384u
 int64_t drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n,
 		   uint32_t mtu);
 

@@ -20,14 +20,16 @@
  *  - The ineligible children wait in a heap by S, the eligible in a heap by F. What
  *    leaves the top of the second makes room that the next to become eligible takes,
  *    so that a packet costs two sinks of O(log n).
- *  - 1/w is an integer, 2^k / w rounded, k so that the smallest weight gets SCALE
- *    bits: a share is off by at most (w / smallest w) / 2^(SCALE+1) of itself.
+ *  - 1/w is kept as an integer, 2^k / w, and what that division leaves over is added up
+ *    and put back before it comes to anything: shares do not drift, however long it runs.
  *  - Virtual times are all moved back by the same before they could run over (rebase).
  *  - An entry of the heap by F may lie: too early, since the child's next packet is
  *    longer than it was, or since it is no longer there. Tops are checked before use.
  *
  * A child that is held keeps its turn (sched.h): on resume it goes before all others.
- * It then continues from V, so that the time for which it was held gives it no credit.
+ * What it fell behind by meanwhile it may make good, but no more than CREDIT packets of
+ * it, so that a child which is kept at its max for long has no claim on the past when the
+ * others come to need what it could not use.
  */
 #include <stdlib.h>
 
@@ -36,14 +38,18 @@
 
 #define SCALE 36
 #define REBASE_AT (1ULL << 62)
+#define CREDIT 8
+#define OWED 14 /* bits of a virtual time's last place that may be owed to it */
 
 enum where { OUT, ELIGIBLE, WAITING, HELD, DUE };
 
 struct wf {
-	uint64_t start;	 /* S of its next packet */
-	uint64_t finish; /* F of its next packet, as last computed */
-	uint64_t inv;	 /* 2^k / weight */
-	uint32_t next;	 /* in the list of the due */
+	uint64_t start; /* S of its next packet */
+	uint64_t inv;	/* 2^k / weight, rounded down */
+	uint64_t owed;	/* what that left over of the bytes so far, in units of 1/weight */
+	uint32_t rest;	/* what it leaves of 2^k, below weight */
+	uint32_t weight;
+	uint32_t next; /* in the list of the due */
 	uint8_t where;
 	bool in_e, in_i; /* an entry of it stands in that heap */
 };
@@ -54,8 +60,10 @@ struct wfq {
 	struct vheap e, i; /* eligible by F; ineligible by S */
 	bool hole;	   /* the top of e has left and may be replaced */
 	uint64_t v;	   /* virtual time */
-	uint64_t inv;	   /* 2^k / sum of weights */
+	/* the same of the sum of the weights, as in struct wf */
+	uint64_t inv, owed, rest, weight;
 	uint32_t n;
+	uint32_t mtu;
 	uint32_t due, due_tail; /* resumed with their turn kept, first in first out */
 };
 
@@ -69,7 +77,26 @@ static void wfq_unmake(void *s)
 	free(w);
 }
 
-static void *make(struct sched_child *child, uint32_t n, bool equal)
+/* What `len` bytes add to a virtual time, to the last fraction in the long run. */
+static inline uint64_t serve(uint64_t inv, uint64_t rest, uint64_t weight, uint64_t *owed,
+			     uint32_t len)
+{
+	uint64_t more = inv * len;
+
+	*owed += rest * len;
+	if (*owed >= weight << OWED) {
+		more += *owed / weight;
+		*owed %= weight;
+	}
+	return more;
+}
+
+static inline uint64_t finish(const struct wfq *w, uint32_t c)
+{
+	return w->c[c].start + w->c[c].inv * w->child[c].len;
+}
+
+static void *make(struct sched_child *child, uint32_t n, uint32_t mtu, bool equal)
 {
 	struct wfq *w = calloc(1, sizeof(*w));
 	uint64_t sum = 0, least = SCHED_WEIGHT_MAX;
@@ -83,6 +110,7 @@ static void *make(struct sched_child *child, uint32_t n, bool equal)
 		return NULL;
 	}
 	w->child = child;
+	w->mtu = mtu;
 	w->n = n;
 	w->due = SCHED_NONE;
 	for (uint32_t i = 0; i < n; i++) {
@@ -95,24 +123,24 @@ static void *make(struct sched_child *child, uint32_t n, bool equal)
 	while (least >>= 1)
 		k++;
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t weight = equal ? 1 : child[i].weight;
-
-		w->c[i].inv = ((1ULL << k) + weight / 2) / weight;
+		w->c[i].weight = equal ? 1 : child[i].weight;
+		w->c[i].inv = (1ULL << k) / w->c[i].weight;
+		w->c[i].rest = (uint32_t)((1ULL << k) % w->c[i].weight);
 	}
-	w->inv = ((1ULL << k) + sum / 2) / sum;
+	w->weight = sum;
+	w->inv = (1ULL << k) / sum;
+	w->rest = (1ULL << k) % sum;
 	return w;
 }
 
 static void *wfq_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 {
-	(void)mtu;
-	return make(child, n, false);
+	return make(child, n, mtu, false);
 }
 
 static void *fair_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 {
-	(void)mtu;
-	return make(child, n, true);
+	return make(child, n, mtu, true);
 }
 
 static void rebase_heap(struct vheap *h, uint64_t by)
@@ -129,12 +157,8 @@ static __attribute__((noinline)) void rebase(struct wfq *w)
 {
 	uint64_t by = w->v - REBASE_AT / 2;
 
-	for (uint32_t i = 0; i < w->n; i++) {
-		struct wf *f = &w->c[i];
-
-		f->start -= f->start < by ? f->start : by;
-		f->finish -= f->finish < by ? f->finish : by;
-	}
+	for (uint32_t i = 0; i < w->n; i++)
+		w->c[i].start -= w->c[i].start < by ? w->c[i].start : by;
 	rebase_heap(&w->e, by);
 	rebase_heap(&w->i, by);
 	w->v -= by;
@@ -148,9 +172,9 @@ static void enter_eligible(struct wfq *w, uint32_t c)
 	f->in_e = true;
 	if (w->hole) {
 		w->hole = false;
-		vheap_replace(&w->e, f->finish, c);
+		vheap_replace(&w->e, finish(w, c), c);
 	} else {
-		vheap_push(&w->e, f->finish, c);
+		vheap_push(&w->e, finish(w, c), c);
 	}
 }
 
@@ -159,7 +183,6 @@ static void enter(struct wfq *w, uint32_t c)
 {
 	struct wf *f = &w->c[c];
 
-	f->finish = f->start + f->inv * w->child[c].len;
 	if (f->in_e || f->in_i) {
 		/*
 		 * An old entry of it, from before it was removed, still stands in a heap.
@@ -249,9 +272,9 @@ static bool check_top(struct wfq *w)
 	struct wf *f = &w->c[c];
 
 	if (f->where == ELIGIBLE && f->start <= w->v) {
-		if (f->finish <= top->key)
+		if (finish(w, c) <= top->key)
 			return true;
-		vheap_replace(&w->e, f->finish, c);
+		vheap_replace(&w->e, finish(w, c), c);
 		return false;
 	}
 	f->in_e = false;
@@ -299,7 +322,6 @@ static bool wfq_confirm(void *s, uint32_t c)
 
 	if (f->where == DUE)
 		return true;
-	f->finish = f->start + f->inv * w->child[c].len;
 	return check_top(w) && w->e.a[0].id == c;
 }
 
@@ -331,19 +353,27 @@ static void wfq_resume(void *s, uint32_t c)
 	w->due_tail = c;
 }
 
+/* Forgets what a child that was held fell behind by, but for its credit. */
+static void credit(const struct wfq *w, struct wf *f)
+{
+	uint64_t most = f->inv * w->mtu * CREDIT;
+
+	if (w->v > most && f->start < w->v - most)
+		f->start = w->v - most;
+}
+
 static void wfq_charge(void *s, uint32_t c, uint32_t len, bool more)
 {
 	struct wfq *w = s;
 	struct wf *f = &w->c[c];
 
-	w->v += w->inv * len;
+	w->v += serve(w->inv, w->rest, w->weight, &w->owed, len);
 	if (w->v >= REBASE_AT)
 		rebase(w);
-	f->start += f->inv * len;
+	f->start += serve(f->inv, f->rest, f->weight, &f->owed, len);
 	if (f->where == DUE) {
 		due_unlink(w, c);
-		if (f->start < w->v)
-			f->start = w->v;
+		credit(w, f);
 	} else {
 		f->in_e = false;
 		w->hole = true;
