@@ -85,7 +85,7 @@ for kind in "$@"; do
 		*/lib.sh) ;;
 		*.c) run "${name%.c}" "$BUILD/${file%.c}" ;;
 		*.sh) run "${name%.sh}" bash "$file" ;;
-		*.test.yaml) run "$name" "$WEIR" test --tap "$file" ;;
+		*.test.yaml) run "$name" "$WEIR" test --format tap "$file" ;;
 		esac
 	done
 done

@@ -31,13 +31,13 @@ status 2 "some could not run" test "$tmp/good.test.yaml" "$tmp/broken.test.yaml"
 printf 'tests: [' >"$tmp/syntax.test.yaml"
 status 2 "no YAML" test "$tmp/syntax.test.yaml"
 
-status 1 "TAP" test --tap "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
+status 1 "TAP" test --format tap "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
 like "a plan" "$tmp/out" '^1\.\.2$'
 like "one ok" "$tmp/out" '^ok 1\b'
 like "one not" "$tmp/out" '^not ok 2\b'
 status 1 "JSON" test --json "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
 ok "is valid" python3 -m json.tool "$tmp/out"
-status 1 "JUnit" test --junit "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
+status 1 "JUnit" test --format junit "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
 ok "is XML, with one failure of two tests" python3 -c '
 import sys, xml.etree.ElementTree as e
 r = e.parse(sys.argv[1]).getroot()
