@@ -121,9 +121,11 @@ static int chdlc(struct walk *w, uint32_t off)
 /* PPP, with or without the address and control bytes of RFC 1662. */
 static int ppp(struct walk *w, uint32_t off)
 {
-	if (has(w, off, 2) && w->p[off] == 0xff && w->p[off + 1] == 0x03)
+	if (!has(w, off, 2))
+		return -1;
+	if (w->p[off] == 0xff && w->p[off + 1] == 0x03)
 		off += 2;
-	else if (has(w, off, 2) && (w->p[off] == 0x0f || w->p[off] == 0x8f) && !w->p[off + 1])
+	else if ((w->p[off] == 0x0f || w->p[off] == 0x8f) && !w->p[off + 1])
 		return chdlc(w, off); /* as it may be on a serial line */
 	return ppp_protocol(w, off);
 }
