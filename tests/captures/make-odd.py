@@ -127,16 +127,19 @@ def build():
     def frag6(off, more, ident, data, nxt):
         return ip6(44, struct.pack("!BBHI", nxt, 0, off << 3 | more, ident) + data)
 
-    v6("first fragment, IPv6", "ssh", frag6(0, 1, 99, whole[:1232], 6))
-    v6("last fragment, IPv6", "ssh", frag6(154, 0, 99, whole[1232:], 6))
-    v6("atomic fragment, IPv6", "sip", frag6(0, 0, 100, udp(5060), 17))
+    # a filter for a port is tcpdump's: it does not look behind extension headers
+    v6("first fragment, IPv6", "rest", frag6(0, 1, 99, whole[:1232], 6))
+    v6("last fragment, IPv6", "rest", frag6(154, 0, 99, whole[1232:], 6))
+    v6("first fragment of ICMPv6", "icmp", frag6(0, 1, 101, bytes.fromhex("8000000000000000") + bytes(1224), 58))
+    v6("last fragment of ICMPv6", "icmp", frag6(154, 0, 101, bytes(600), 58))
+    v6("atomic fragment, IPv6", "rest", frag6(0, 0, 100, udp(5060), 17))
     # extension headers and options
     opts = bytes.fromhex("010400000000")
     hop = lambda nxt: struct.pack("!BB", nxt, 0) + opts
-    v6("hop-by-hop options", "sip", ip6(0, hop(17) + udp(5060)))
-    v6("hop-by-hop, routing, destination options", "ssh",
+    v6("hop-by-hop options", "rest", ip6(0, hop(17) + udp(5060)))
+    v6("hop-by-hop, routing, destination options", "rest",
        ip6(0, hop(43) + struct.pack("!BBBBI", 60, 2, 4, 0, 0) + bytes(16) + hop(6) + tcp(22)))
-    v6("authentication header", "sip", ip6(51, struct.pack("!BBHII", 17, 4, 0, 1, 1) + bytes(12) + udp(5060)))
+    v6("authentication header", "rest", ip6(51, struct.pack("!BBHII", 17, 4, 0, 1, 1) + bytes(12) + udp(5060)))
     v4("IPv4 options", "ssh", ip4(6, tcp(22, 5), options=bytes.fromhex("94040000")))
     v4("IPv4 with 40 bytes of options", "sip", ip4(17, udp(5060), options=b"\x01" * 40))
     # other protocols, tunnels by their outer header

@@ -7,7 +7,7 @@
 # A link's burst, from the printed policy
 burst() { "$WEIR" check --print "$1" | awk -v l="$2" '
 	$1 == "-" && $2 == "name:" { name = $3; level = index($0, "-") }
-	$1 == "burst:" && name == l && level <= 5 { sub(/b$/, "", $2); print $2; exit }'; }
+	$1 == "burst:" && name == l && level <= 5 { sub(/b$/, "", $2); print $2 }'; }
 
 # holds NAME POLICY CAPTURE LINK:RATE...
 holds() {
@@ -72,6 +72,7 @@ for filter in 'tcp port 22' 'udp' 'ip6' 'src net 192.168.1.0/24' 'port 53' 'tcp[
 	END
 	status 0 "filter '$filter'" replay "$tmp/f.yaml" $captures/home.pcap.gz --trace "$tmp/trace"
 	f=$filter
+	[ "${f#src net}" = "$f" ] || f="ip and $f"     # it means ARP, too
 	[ "$f" != 'greater 1000' ] || f='greater 1014' # tcpdump counts the Ethernet header
 	is "counts what tcpdump counts" \
 		"$(awk -F'\t' '$4 == "hit"' "$tmp/trace" | wc -l)" \
