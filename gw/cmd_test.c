@@ -222,14 +222,15 @@ static bool read_options(int argc, char **argv, struct options *o, int *status)
 
 	*status = CMD_FAIL;
 	while ((c = getopt_long(argc, argv, "vh", longs, NULL)) != -1) {
+		const char *arg = optarg ? optarg : "";
 		unsigned i = 0;
 
 		switch (c) {
 		case 'f':
-			while (i < 4 && strcmp(formats[i], optarg))
+			while (i < 4 && strcmp(formats[i], arg))
 				i++;
 			if (i == 4) {
-				cmd_usage(&cmd_test, "unknown format \"%s\"", optarg);
+				cmd_usage(&cmd_test, "unknown format \"%s\"", arg);
 				return false;
 			}
 			o->format = (enum format)i;

@@ -131,6 +131,9 @@ static uint64_t measure(const struct watch *w, const struct wtest_expect *e,
 	case WTEST_MEAN:
 		return account_mean(&m->delay);
 	case WTEST_JITTER:
+		/* of a whole class it is what the replay says: the highest of its leaves */
+		if (!e->filter_text && !e->flow_text && !e->windowed)
+			return engine_account(w->engine, e->class)->jitter_max;
 		return m->delay.jitter_max;
 	case WTEST_THROUGHPUT:
 		return rate(m->sent.bytes, window_length(w, e, m));

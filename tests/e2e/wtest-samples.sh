@@ -43,6 +43,15 @@ done
 TZ=Asia/Kathmandu LC_ALL=de_DE.UTF-8 "$WEIR" test -v pass-*.test.yaml fail-*.test.yaml >"$tmp/b" 2>&1
 ok "the same bytes in another time zone and locale" cmp "$tmp/a" "$tmp/b"
 
+# the replay's figures, each an exact expectation, hold in a test: one engine, two drivers
+for pair in link.yaml:home.pcap.gz pass-links.yaml:home.pcap.gz link.yaml:office.pcapng.gz \
+	../../policies/home.yaml:home.pcap.gz ../../policies/isp.yaml:isp.pcap.gz; do
+	policy=$(realpath "${pair%:*}") capture=$(realpath "../captures/${pair#*:}")
+	status 0 "replay of $pair" replay --json "$policy" "$capture"
+	ok "as a test" python3 from-replay.py "$policy" "$capture" "$tmp/out" "$tmp/replay.test.yaml"
+	status 0 "it holds" test "$tmp/replay.test.yaml"
+done
+
 # the ways to name a test file
 status 0 "by its policy" test pass-links.yaml
 mkdir "$tmp/dir" "$tmp/none" && cp link.yaml pass-shares.test.yaml "$tmp/dir"
