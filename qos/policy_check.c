@@ -121,7 +121,7 @@ static void check_place(struct reader *rd, const struct class_draft *d)
 	if (s == POLICY_SCHED_PRIORITY) {
 		if (lacks(d, CK_PRIORITY))
 			complain(rd, POLICY_ERROR, c->mark,
-				 "%s needs a \"priority\": %s schedules by priority",
+				 "%s needs \"priority\": %s schedules by priority",
 				 policy_label(c).s, policy_label(parent).s);
 	} else if (has(d, CK_PRIORITY)) {
 		complain(rd, POLICY_WARNING, policy_key_mark(d, CK_PRIORITY),
@@ -197,7 +197,7 @@ static void check_class(struct reader *rd, const struct class_draft *d)
 	const struct policy_class *c = d->c;
 
 	if (lacks(d, CK_NAME))
-		complain(rd, POLICY_ERROR, c->mark, "a class needs a \"name\"");
+		complain(rd, POLICY_ERROR, c->mark, "a class needs \"name\"");
 	if (!c->is_default && lacks(d, CK_MATCH) && lacks(d, CK_DSCP) &&
 	    !(d->bad & BIT(CK_DEFAULT)))
 		complain(rd, POLICY_ERROR, c->mark,
@@ -219,7 +219,7 @@ void policy_check_link(struct reader *rd)
 
 	for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++)
 		if (!((ld->seen | ld->bad) & BIT(need[i])))
-			complain(rd, POLICY_ERROR, l->mark, "a link needs a \"%s\"",
+			complain(rd, POLICY_ERROR, l->mark, "a link needs \"%s\"",
 				 policy_link_keys[need[i]].name);
 	for (size_t i = 0; i < l->n_all; i++) {
 		if (i)

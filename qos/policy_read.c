@@ -412,7 +412,6 @@ struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 	ytree_free(top);
 	if (rd.no_memory)
 		complain(&rd, POLICY_ERROR, whole, "out of memory");
-	top = NULL;
 	if (g.report.errors) {
 		policy_gather_end(&g);
 		policy_free(p);
@@ -433,11 +432,12 @@ struct policy *policy_read(FILE *f, const char *name, struct policy_report *r)
 		if (n == room) {
 			char *more = realloc(text, room *= 2);
 
-			if (!more)
+			if (!more) {
 				free(text);
-			text = more;
-			if (!text)
+				text = NULL;
 				break;
+			}
+			text = more;
 		}
 		got = fread(text + n, 1, room - n, f);
 		n += got;

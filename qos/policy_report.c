@@ -67,7 +67,7 @@ static void copy_printable(char *out, size_t size, const char *text, size_t max_
 
 struct policy_shown policy_shown(const char *text)
 {
-	struct policy_shown p;
+	struct policy_shown p = {""};
 
 	copy_printable(p.s, sizeof(p.s), text, SHOWN_CHARS);
 	return p;

@@ -111,11 +111,11 @@ static const struct unit *guess_unit(const char *word, unsigned kinds)
 
 	while (*word == ' ')
 		word++;
-	for (; word[n] && n < sizeof(low) - 1; n++)
+	for (; n < sizeof(low) - 1 && word[n]; n++)
 		low[n] = (char)tolower((unsigned char)word[n]);
 	low[n] = '\0';
 	u = find_unit(low, kinds);
-	if (u || !n)
+	if (u || !n || find_unit(low, UNIT_TIME)) /* a time is no mistyped rate */
 		return u;
 	/* "20m", "20mb", "20mbps" for a rate: the first letter tells */
 	for (size_t i = 1; (kinds & UNIT_RATE) && i < 5; i++)
@@ -127,10 +127,10 @@ static const struct unit *guess_unit(const char *word, unsigned kinds)
 			names[n++] = units[i].name;
 	names[n] = NULL;
 	near = policy_suggest(low, names);
-	for (size_t i = 0; !near && i < n; i++) /* "sec", "packets" */
-		if (names[i][0] == low[0] && (low[0] == 's' || low[0] == 'p'))
+	for (size_t i = 0; !near && i < n; i++) /* "sec", "packets", "bytes" */
+		if (names[i][0] == low[0] && strchr("spb", low[0]))
 			near = names[i];
-	return near ? find_unit(near, kinds) : NULL;
+	return near && near[0] == low[0] ? find_unit(near, kinds) : NULL;
 }
 
 /* What a bare number most likely was meant in. */
@@ -180,7 +180,9 @@ static const char *kind_whole(enum unit_kind k)
 static int complain_unit(const char *s, const struct number *n, unsigned kinds, char *err,
 			 size_t errsize)
 {
-	const struct unit *u = s[n->len] ? guess_unit(s + n->len, kinds) : NULL;
+	/* digits behind the unit: "1e3kbit", "20,5mbit" are some other mistake */
+	bool odd = strpbrk(s + n->len, "0123456789") != NULL;
+	const struct unit *u = s[n->len] && !odd ? guess_unit(s + n->len, kinds) : NULL;
 	const char *guess = u ? u->name : s[n->len] ? NULL : guess_for_bare(kinds, n);
 	int len = n->len <= NUMBER_SHOWN ? (int)n->len : 0;
 
@@ -204,8 +206,8 @@ int units_parse(const char *s, unsigned kinds, enum unit_kind bare, enum unit_ki
 	unsigned __int128 v, ten = 1;
 
 	if (!n.len) {
-		snprintf(err, errsize, *s ? "\"%s\" is not %s" : "is empty: it must be%.0s %s",
-			 policy_shown(s).s, kinds_example(kinds));
+		snprintf(err, errsize, "\"%s\" is not %s", policy_shown(s).s,
+			 kinds_example(kinds));
 		return -1;
 	}
 	if (s[n.len])

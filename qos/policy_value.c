@@ -40,6 +40,11 @@ bool value_each(struct reader *rd, const struct policy_key *k, const struct ynod
 
 	if (v->bad)
 		return false;
+	if (v->kind == Y_MAP) {
+		complain(rd, POLICY_ERROR, v->at, "%s must be a value or a list, not a map",
+			 k->name);
+		return false;
+	}
 	if (v->kind != Y_LIST)
 		return one(rd, k, v, obj);
 	if (!v->n) {
