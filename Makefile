@@ -82,7 +82,7 @@ demo: deps-build
 	@WEIR=$(BUILD)/weir bash tests/demo.sh
 
 test: deps
-	@$(MAKE) --no-print-directory -s all unit
+	@$(MAKE) --no-print-directory -s all unit || { echo '0 passed, 1 failed'; exit 1; }
 	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies
 
 check-unit check-props: unit

@@ -5,6 +5,7 @@
 
 for page in weir.1 weir-policy.5 weir-test.5; do
 	ok "$page is there" test -s "man/$page"
+	[ -s "man/$page" ] || continue
 	ok "$page is clean" mandoc -Tlint -Wwarning "man/$page"
 	mandoc -Tascii "man/$page" | col -b >"$tmp/$page"
 done
@@ -13,10 +14,10 @@ for policy in policies/*.yaml; do
 	"$WEIR" check --print "$policy"
 done | grep -oE '^ *(- )?[a-z-]+:' | tr -d ' :' | sed 's/^-//' | sort -u >"$tmp/keys"
 ok "the printed policies have keys" test "$(lines "$tmp/keys")" -gt 20
-for key in $(cat "$tmp/keys") host-max flow-max set-dscp deadline max-latency max-jitter; do
+[ -e "$tmp/weir-policy.5" ] && for key in $(cat "$tmp/keys") host-max flow-max set-dscp deadline max-latency max-jitter; do
 	like "weir-policy(5) has $key" "$tmp/weir-policy.5" "(^|[^a-z-])$key([^a-z-]|\$)"
 done
-for word in check replay test --print --json --trace --link -o --format; do
+[ -e "$tmp/weir.1" ] && for word in check replay test --print --json --trace --link -o --format; do
 	like "weir(1) has $word" "$tmp/weir.1" "(^|[^a-z-])$word([^a-z-]|\$)"
 done
 finish
