@@ -26,6 +26,19 @@ static void count(struct rig *r, const struct pkt *p, uint32_t leaf)
 	((struct run *)r->user)->bytes[leaf] += p->len;
 }
 
+/* What a turn of class i may bring it below DRR, 0 below the others. */
+static uint64_t quantum(const struct rig *r, uint32_t i)
+{
+	uint32_t least = UINT32_MAX;
+
+	if (r->conf[r->parent[i]].sched != TREE_DRR)
+		return 0;
+	for (uint32_t k = 1; k < r->classes; k++)
+		if (r->parent[k] == r->parent[i] && r->conf[k].weight < least)
+			least = r->conf[k].weight;
+	return (uint64_t)RIG_MTU * r->conf[i].weight / least + 1;
+}
+
 /* The larger of two packets and one millisecond, as a policy has it when it does not say. */
 static uint64_t usual_burst(uint64_t rate)
 {
@@ -91,6 +104,11 @@ static void set_min(struct run *u, long double share)
 	}
 }
 
+/*
+ * A parent that has its own turns by DRR gets its share a quantum at a time, at the speed of
+ * the link. A max below it must be able to save up for that, or it takes from the class
+ * what the fluid would give it: hence the burst.
+ */
 static void set_max(struct run *u, unsigned percent)
 {
 	struct rig *r = &u->r;
@@ -104,6 +122,8 @@ static void set_max(struct run *u, unsigned percent)
 			rate = r->conf[i].min.rate + r->conf[i].min.rate / 20 + r->classes;
 		r->conf[i].max.rate = rate;
 		r->conf[i].max.burst = usual_burst(rate);
+		for (uint32_t up = r->parent[i]; up; up = r->parent[up])
+			r->conf[i].max.burst += 2 * quantum(r, up);
 	}
 }
 
@@ -165,17 +185,9 @@ static long double slack(const struct run *u, uint32_t leaf)
 	const struct rig *r = &u->r;
 	long double sum = 4 * RIG_MTU;
 
-	for (uint32_t i = leaf; i; i = r->parent[i]) {
-		uint32_t least = UINT32_MAX;
-
-		sum += 2 * RIG_MTU + r->conf[i].max.burst + r->conf[i].min.burst;
-		if (r->conf[r->parent[i]].sched != TREE_DRR)
-			continue;
-		for (uint32_t k = 1; k < r->classes; k++)
-			if (r->parent[k] == r->parent[i] && r->conf[k].weight < least)
-				least = r->conf[k].weight;
-		sum += (long double)RIG_MTU * r->conf[i].weight / least;
-	}
+	for (uint32_t i = leaf; i; i = r->parent[i])
+		sum += 2 * RIG_MTU + r->conf[i].max.burst + r->conf[i].min.burst +
+		       quantum(r, i);
 	return sum;
 }
 
