@@ -104,7 +104,7 @@ sanitize:
 	@BUILD=$(BUILD) bash tests/valgrind.sh
 
 fuzz:
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' \
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' WARN=-Wall WERROR= \
 		SAN=-fsanitize=fuzzer-no-link,$(SANITIZERS) fuzz-programs
 	@BUILD=$(BUILD)/fuzz bash tests/fuzz.sh $(FUZZ_SECONDS)
 fuzz-programs: $(FUZZ)
