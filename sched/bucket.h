@@ -32,6 +32,7 @@ struct bucket {
 	int64_t cap;   /* units: burst */
 	uint64_t rate; /* bits per second, > 0; 0: no bucket, always ready */
 	uint64_t at;   /* ns */
+	uint64_t inv;  /* 2^64 / rate, about: a division costs more than all else here */
 };
 
 /* A full bucket. rate in bit/s (1..BUCKET_RATE_MAX), burst in bytes (1..BUCKET_BURST_MAX). */
@@ -41,6 +42,17 @@ static inline void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, 
 	b->level = b->cap;
 	b->rate = rate;
 	b->at = now;
+	b->inv = rate ? UINT64_MAX / rate : 0;
+}
+
+/* lack / rate, rounded up, exactly: inv errs downward, by so little that two steps mend it. */
+static inline uint64_t bucket_wait(const struct bucket *b, uint64_t lack)
+{
+	uint64_t ns = (uint64_t)(((unsigned __int128)lack * b->inv) >> 64);
+
+	while (ns * b->rate < lack)
+		ns++;
+	return ns;
 }
 
 static inline void bucket_fill(struct bucket *b, uint64_t now)
@@ -79,7 +91,7 @@ static inline uint64_t bucket_when(struct bucket *b, uint32_t len, uint64_t now)
 	lack = bucket_need(b, len) - b->level;
 	if (lack <= 0)
 		return now;
-	return b->at + ((uint64_t)lack + b->rate - 1) / b->rate;
+	return b->at + bucket_wait(b, (uint64_t)lack);
 }
 
 /* Takes `len` bytes out, whether or not they are there. Call bucket_when() or fill first. */

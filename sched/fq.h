@@ -81,7 +81,7 @@ struct fq {
 	struct timers timers; /* of gates with waiting flows and none pending */
 	struct vheap order;   /* with by_order: flows by their head's seq */
 	struct fq_round root;
-	struct fq_flow *head; /* given by head(), for take() */
+	struct fq_flow *head; /* found by head(), for take(); NULL when that may have changed */
 	uint64_t now;	      /* the latest time heard of */
 	uint32_t n_flows;
 	uint32_t packets;

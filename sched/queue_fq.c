@@ -202,6 +202,8 @@ static struct pkt *fq_head(void *queue, uint64_t now, uint64_t *when)
 	bool gated = fq_gated(q);
 
 	q->now = now;
+	if (q->head && !gated)
+		return q->head->list.head; /* nothing has happened since it was found */
 	do {
 		if (gated)
 			open_gates(q, now);
@@ -241,6 +243,7 @@ static struct pkt *lose(struct fq *q, struct fq_flow *f, uint64_t now)
 {
 	struct pkt *p = pop(q, f);
 
+	q->head = NULL;
 	if (!fq_gated(q))
 		return p;
 	if (f->ent.where == FQ_ASIDE) {
@@ -273,6 +276,7 @@ static struct pkt *fq_take(void *queue, uint64_t now)
 	struct pkt *p = pop(q, f);
 	uint32_t sent;
 
+	q->head = NULL;
 	if (!queue_late(&q->conf, p, now) && q->conf.codel)
 		codel_offer(&f->codel, &q->conf, p, now, q->backlog[fq_index(q, f)]);
 	sent = p->drop == PKT_KEPT ? p->len : 0;
@@ -357,6 +361,8 @@ static bool fq_enqueue(void *queue, struct pkt *p, uint64_t now, struct pkt_list
 	q->packets++;
 	q->bytes += p->len;
 	q->backlog[fq_index(q, f)] += p->len;
+	if (changed)
+		q->head = NULL;
 	if (f->ent.where == FQ_IDLE) {
 		f->ent.deficit = q->conf.quantum;
 		enlist(q, f, FQ_NEW);

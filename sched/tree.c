@@ -39,20 +39,20 @@ void tree_release(struct tree *t, struct pkt *p)
 /* Lets those children go on whose time has come. */
 static void resume(struct node *n, uint64_t now)
 {
-	while (timers_next(&n->held) <= now) {
-		uint32_t c = n->held.a[0].id;
+	while (timers_next(&n->inner->held) <= now) {
+		uint32_t c = n->inner->held.a[0].id;
 
-		timers_del(&n->held, c);
-		n->ops->resume(n->sched, c);
-		n->kid[c]->state = NODE_IN;
+		timers_del(&n->inner->held, c);
+		n->inner->ops->resume(n->inner->sched, c);
+		n->inner->kid[c]->state = NODE_IN;
 	}
 }
 
 static void hold(struct node *n, uint32_t c, uint64_t when)
 {
-	n->ops->hold(n->sched, c);
-	timers_set(&n->held, c, when);
-	n->kid[c]->state = NODE_HELD;
+	n->inner->ops->hold(n->inner->sched, c);
+	timers_set(&n->inner->held, c, when);
+	n->inner->kid[c]->state = NODE_HELD;
 }
 
 static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
@@ -71,7 +71,7 @@ static bool kept_back(struct node *kid, const struct pkt *p, uint64_t now, uint6
 
 	if (!kid->max.rate)
 		return false;
-	if (!kid->leaf && timers_next(&kid->min_at) <= now) {
+	if (kid->inner && timers_next(&kid->inner->min_at) <= now) {
 		first = pick_min(kid, now, &at, &via, &none);
 		if (first)
 			p = first;
@@ -92,29 +92,29 @@ static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t
 	uint64_t w;
 	uint32_t c;
 
-	if (n->leaf) {
+	if (!n->inner) {
 		*at = n;
 		return n->qops->head(n->queue, now, when);
 	}
-	if (n->held.n)
+	if (n->inner->held.n)
 		resume(n, now);
-	while ((c = n->ops->peek(n->sched)) != SCHED_NONE) {
-		kid = n->kid[c];
+	while ((c = n->inner->ops->peek(n->inner->sched)) != SCHED_NONE) {
+		kid = n->inner->kid[c];
 		p = pick(kid, now, at, &w);
 		if (!p || kept_back(kid, p, now, &w)) {
 			hold(n, c, w);
 			continue;
 		}
-		child = &n->child[c];
+		child = &n->inner->child[c];
 		if (child->len != p->len || child->seq != p->seq) {
 			child->len = p->len;
 			child->seq = p->seq;
-			if (!n->ops->confirm(n->sched, c))
+			if (!n->inner->ops->confirm(n->inner->sched, c))
 				continue;
 		}
 		return p;
 	}
-	*when = timers_next(&n->held);
+	*when = timers_next(&n->inner->held);
 	return NULL;
 }
 
@@ -123,12 +123,12 @@ static void note_min(struct node *n)
 {
 	uint64_t when = n->min_when;
 
-	if (!n->leaf)
-		when = earlier(when, timers_next(&n->min_at));
+	if (n->inner)
+		when = earlier(when, timers_next(&n->inner->min_at));
 	if (when == NEVER)
-		timers_del(&n->parent->min_at, n->slot);
+		timers_del(&n->parent->inner->min_at, n->slot);
 	else
-		timers_set(&n->parent->min_at, n->slot, when);
+		timers_set(&n->parent->inner->min_at, n->slot, when);
 }
 
 /* pick_min() for one child: by a min below it, or by its own. */
@@ -138,7 +138,7 @@ static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, str
 	struct pkt *p = NULL;
 	uint64_t w;
 
-	if (!kid->leaf && timers_next(&kid->min_at) <= now)
+	if (kid->inner && timers_next(&kid->inner->min_at) <= now)
 		p = pick_min(kid, now, at, via, &w);
 	if (!p && kid->min_when <= now) {
 		p = pick(kid, now, at, &w);
@@ -159,8 +159,8 @@ static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, str
 	}
 	if (!p) {
 		*when = kid->min_when;
-		if (!kid->leaf)
-			*when = earlier(*when, timers_next(&kid->min_at));
+		if (kid->inner)
+			*when = earlier(*when, timers_next(&kid->inner->min_at));
 	}
 	return p;
 }
@@ -176,17 +176,17 @@ static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, stru
 	uint32_t c;
 	uint64_t w;
 
-	while (timers_next(&n->min_at) <= now) {
-		c = n->min_at.a[0].id;
-		p = try_min(n->kid[c], now, at, via, &w);
+	while (timers_next(&n->inner->min_at) <= now) {
+		c = n->inner->min_at.a[0].id;
+		p = try_min(n->inner->kid[c], now, at, via, &w);
 		if (p)
 			return p;
 		if (w == NEVER)
-			timers_del(&n->min_at, c);
+			timers_del(&n->inner->min_at, c);
 		else
-			timers_set(&n->min_at, c, w);
+			timers_set(&n->inner->min_at, c, w);
 	}
-	*when = timers_next(&n->min_at);
+	*when = timers_next(&n->inner->min_at);
 	return NULL;
 }
 
@@ -195,7 +195,7 @@ static void foresee(struct node *n, uint64_t now, struct sched_child *c)
 {
 	uint64_t when;
 
-	if (n->leaf) {
+	if (!n->inner) {
 		const struct pkt *p = n->qops->head(n->queue, now, &when);
 
 		if (p) {
@@ -203,11 +203,11 @@ static void foresee(struct node *n, uint64_t now, struct sched_child *c)
 			c->seq = p->seq;
 		}
 	} else {
-		uint32_t k = n->ops->peek(n->sched);
+		uint32_t k = n->inner->ops->peek(n->inner->sched);
 
 		if (k != SCHED_NONE) {
-			c->len = n->child[k].len;
-			c->seq = n->child[k].seq;
+			c->len = n->inner->child[k].len;
+			c->seq = n->inner->child[k].seq;
 		}
 	}
 }
@@ -216,9 +216,9 @@ static void foresee(struct node *n, uint64_t now, struct sched_child *c)
 static void take_out(struct node *n)
 {
 	if (n->state == NODE_HELD)
-		timers_del(&n->parent->held, n->slot);
+		timers_del(&n->parent->inner->held, n->slot);
 	if (n->state != NODE_OUT)
-		n->parent->ops->remove(n->parent->sched, n->slot);
+		n->parent->inner->ops->remove(n->parent->inner->sched, n->slot);
 	n->state = NODE_OUT;
 }
 
@@ -231,12 +231,12 @@ static void settle(struct node *n, uint32_t len, bool sent, const struct node *v
 {
 	bool by_min = false;
 
+	n->bytes -= len;
 	for (;; n = n->parent) {
 		struct node *up = n->parent;
 		struct sched_child *c;
 
 		n->packets--;
-		n->bytes -= len;
 		by_min |= n == via;
 		if (sent && n->max.rate)
 			bucket_take(&n->max, len);
@@ -246,11 +246,11 @@ static void settle(struct node *n, uint32_t len, bool sent, const struct node *v
 		}
 		if (!up)
 			return;
-		c = &up->child[n->slot];
+		c = &up->inner->child[n->slot];
 		if (n->packets)
 			foresee(n, now, c);
 		if (sent && !by_min) {
-			up->ops->charge(up->sched, n->slot, len, n->packets > 0);
+			up->inner->ops->charge(up->inner->sched, n->slot, len, n->packets > 0);
 			if (!n->packets)
 				n->state = NODE_OUT;
 		} else if (!n->packets) {
@@ -270,15 +270,15 @@ static void wake(struct node *n, const struct pkt *p, uint64_t now)
 {
 	for (; n->parent; n = n->parent) {
 		struct node *up = n->parent;
-		struct sched_child *c = &up->child[n->slot];
+		struct sched_child *c = &up->inner->child[n->slot];
 
 		if (n->state == NODE_OUT) {
 			c->len = p->len;
 			c->seq = p->seq;
-			up->ops->activate(up->sched, n->slot);
+			up->inner->ops->activate(up->inner->sched, n->slot);
 			n->state = NODE_IN;
 		} else if (n->state == NODE_HELD) {
-			timers_set(&up->held, n->slot, now);
+			timers_set(&up->inner->held, n->slot, now);
 		}
 		if (n->min_below) {
 			/* not later than the truth: of n's next packet only this is known */
@@ -296,10 +296,9 @@ static void lose(struct tree *t, struct node *n, struct pkt_list *lost)
 
 	while ((p = pkt_list_pop(lost))) {
 		p->leaf = (uint16_t)(n - t->node);
-		for (struct node *up = n; up; up = up->parent) {
+		n->bytes -= p->len;
+		for (struct node *up = n; up; up = up->parent)
 			up->packets--;
-			up->bytes -= p->len;
-		}
 		pkt_list_push(&t->dropped, p);
 	}
 }
@@ -314,10 +313,9 @@ void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
 	p->drop = PKT_KEPT;
 	if (p->len > SCHED_LEN_MAX)
 		p->len = SCHED_LEN_MAX;
-	for (struct node *up = n; up; up = up->parent) {
+	n->bytes += p->len;
+	for (struct node *up = n; up; up = up->parent)
 		up->packets++;
-		up->bytes += p->len;
-	}
 	changed = n->qops->enqueue(n->queue, p, now, &lost);
 	if (lost.head)
 		lose(t, n, &lost);
@@ -331,7 +329,7 @@ void tree_relieve(struct tree *t, uint64_t now)
 	uint32_t left;
 
 	for (uint32_t i = 1; i < t->n; i++)
-		if (t->node[i].leaf && (!n || t->node[i].packets > n->packets))
+		if (!t->node[i].inner && (!n || t->node[i].packets > n->packets))
 			n = &t->node[i];
 	if (!n)
 		return;
@@ -399,8 +397,18 @@ struct pkt *tree_reap(struct tree *t, uint32_t *leaf)
 	return p;
 }
 
+static uint64_t bytes_below(const struct node *n)
+{
+	uint64_t sum = n->bytes;
+
+	if (n->inner)
+		for (uint32_t i = 0; i < n->inner->n_child; i++)
+			sum += bytes_below(n->inner->kid[i]);
+	return sum;
+}
+
 void tree_get_state(const struct tree *t, uint32_t class, struct tree_state *s)
 {
 	s->packets = t->node[class].packets;
-	s->bytes = t->node[class].bytes;
+	s->bytes = bytes_below(&t->node[class]);
 }

@@ -29,27 +29,44 @@ static bool conf_valid(const struct tree_class_conf *c)
 	       bucket_valid(&c->host_max);
 }
 
+static int grow(struct tree *t)
+{
+	uint32_t room = t->room ? 2 * t->room : 16;
+	struct tree_class_conf *conf = realloc(t->conf, room * sizeof(*conf));
+	struct node *node;
+
+	if (!conf)
+		return -1;
+	t->conf = conf;
+	node = aligned_alloc(_Alignof(struct node), room * sizeof(*node));
+	if (!node)
+		return -1;
+	for (uint32_t i = 0; i < t->n; i++)
+		node[i] = t->node[i];
+	free(t->node);
+	t->node = node;
+	t->room = room;
+	return 0;
+}
+
 static struct node *new_node(struct tree *t, const struct tree_class_conf *c)
 {
 	struct node *n;
 
-	if (t->n == t->room) {
-		uint32_t room = t->room ? 2 * t->room : 16;
-		struct node *grown = realloc(t->node, room * sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		t->node = grown;
-		t->room = room;
-	}
+	if (t->n == t->room && grow(t))
+		return NULL;
+	t->conf[t->n] = *c;
 	n = &t->node[t->n];
-	*n = (struct node){.leaf = c->leaf, .conf = *c, .min_when = NEVER};
+	*n = (struct node){.min_when = NEVER};
 	if (c->max.rate)
 		bucket_init(&n->max, c->max.rate, c->max.burst, t->start);
 	if (c->min.rate && t->n)
 		bucket_init(&n->min, c->min.rate, c->min.burst, t->start);
 	n->min_below = n->min.rate != 0;
-	return n;
+	if (c->leaf)
+		return n;
+	n->inner = calloc(1, sizeof(*n->inner));
+	return n->inner ? n : NULL;
 }
 
 struct tree *tree_new(const struct tree_class_conf *root, size_t packets, uint32_t mtu,
@@ -74,7 +91,7 @@ uint32_t tree_add(struct tree *t, uint32_t parent, const struct tree_class_conf 
 {
 	struct node *n;
 
-	if (t->ready || parent >= t->n || t->node[parent].leaf || t->n >= CLASSES_MAX)
+	if (t->ready || parent >= t->n || !t->node[parent].inner || t->n >= CLASSES_MAX)
 		return TREE_NONE;
 	if (t->node[parent].depth + 1 >= TREE_DEPTH_MAX || !conf_valid(c))
 		return TREE_NONE;
@@ -82,7 +99,7 @@ uint32_t tree_add(struct tree *t, uint32_t parent, const struct tree_class_conf 
 	if (!n)
 		return TREE_NONE;
 	n->depth = t->node[parent].depth + 1;
-	n->slot = t->node[parent].n_child++;
+	n->slot = t->node[parent].inner->n_child++;
 	/* nodes move as the array grows: tree_ready() turns this into a pointer */
 	n->min_when = parent;
 	return t->n++;
@@ -113,22 +130,22 @@ static void queue_conf(const struct tree *t, const struct tree_class_conf *c,
 	};
 }
 
-static int ready_leaf(struct tree *t, struct node *n)
+static int ready_leaf(struct tree *t, struct node *n, const struct tree_class_conf *c)
 {
 	struct queue_conf q;
 
-	queue_conf(t, &n->conf, &q);
+	queue_conf(t, c, &q);
 	/* buckets for flows or hosts need the flows apart, whatever the order among them */
-	if (n->conf.queue == TREE_Q_FQ || q.by_order)
+	if (c->queue == TREE_Q_FQ || q.by_order)
 		n->qops = &queue_fq;
 	else
-		n->qops = n->conf.queue == TREE_Q_CODEL ? &queue_codel : &queue_fifo;
+		n->qops = c->queue == TREE_Q_CODEL ? &queue_codel : &queue_fifo;
 	n->queue = n->qops->make(&q);
 	t->memory += n->qops->memory(&q);
 	return n->queue ? 0 : -1;
 }
 
-static int ready_inner(struct tree *t, struct node *n)
+static int ready_inner(struct tree *t, struct inner *n)
 {
 	uint32_t k = n->n_child;
 
@@ -138,47 +155,61 @@ static int ready_inner(struct tree *t, struct node *n)
 	n->kid = calloc(k, sizeof(struct node *));
 	if (!n->child || !n->kid || timers_init(&n->held, k) || timers_init(&n->min_at, k))
 		return -1;
-	t->memory += k * (sizeof(*n->child) + sizeof(*n->kid) +
-			  2 * (sizeof(struct heap_ent) + sizeof(uint32_t)));
+	t->memory += sizeof(*n) + k * (sizeof(*n->child) + sizeof(*n->kid) +
+				       2 * (sizeof(struct heap_ent) + sizeof(uint32_t)));
 	return 0;
 }
 
-static int ready_sched(struct tree *t, struct node *n)
+static int ready_sched(struct tree *t, struct inner *n, enum tree_sched kind)
 {
-	n->ops = sched_by_kind[n->conf.sched];
+	n->ops = sched_by_kind[kind];
 	n->sched = n->ops->make(n->child, n->n_child, t->mtu);
 	t->memory += n->ops->memory(n->n_child);
 	return n->sched ? 0 : -1;
 }
 
+static void join(struct tree *t, struct node *n, const struct tree_class_conf *c)
+{
+	n->parent = &t->node[n->min_when];
+	n->min_when = NEVER;
+	n->parent->inner->kid[n->slot] = n;
+	n->parent->inner->child[n->slot] =
+		(struct sched_child){.weight = c->weight, .priority = c->priority, .len = 1};
+}
+
 int tree_ready(struct tree *t)
 {
-	t->memory +=
-		sizeof(*t) + t->room * sizeof(*t->node) + t->pool.size * sizeof(struct pkt);
+	t->memory += sizeof(*t) + t->room * (sizeof(*t->node) + sizeof(*t->conf)) +
+		     t->pool.size * sizeof(struct pkt);
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct node *n = &t->node[i];
 
-		if (n->leaf ? ready_leaf(t, n) : ready_inner(t, n))
+		if (n->inner ? ready_inner(t, n->inner) : ready_leaf(t, n, &t->conf[i]))
 			return -1;
-		if (!i)
-			continue;
-		/* parents come before their children, so theirs is ready */
-		n->parent = &t->node[n->min_when];
-		n->min_when = NEVER;
-		n->parent->kid[n->slot] = n;
-		n->parent->child[n->slot] = (struct sched_child){
-			.weight = n->conf.weight, .priority = n->conf.priority, .len = 1};
+		if (i)
+			join(t, n, &t->conf[i]); /* parents come first, so its is ready */
 	}
 	for (uint32_t i = t->n; i-- > 0;) {
 		struct node *n = &t->node[i];
 
 		if (n->parent)
 			n->parent->min_below |= n->min_below;
-		if (!n->leaf && ready_sched(t, n))
+		if (n->inner && ready_sched(t, n->inner, t->conf[i].sched))
 			return -1;
 	}
 	t->ready = true;
 	return 0;
+}
+
+static void free_inner(struct inner *n)
+{
+	if (n->sched)
+		n->ops->unmake(n->sched);
+	free(n->child);
+	free(n->kid);
+	timers_fini(&n->held);
+	timers_fini(&n->min_at);
+	free(n);
 }
 
 void tree_free(struct tree *t)
@@ -186,18 +217,13 @@ void tree_free(struct tree *t)
 	if (!t)
 		return;
 	for (uint32_t i = 0; i < t->n; i++) {
-		struct node *n = &t->node[i];
-
-		if (n->queue)
-			n->qops->unmake(n->queue);
-		if (n->sched)
-			n->ops->unmake(n->sched);
-		free(n->child);
-		free(n->kid);
-		timers_fini(&n->held);
-		timers_fini(&n->min_at);
+		if (t->node[i].queue)
+			t->node[i].qops->unmake(t->node[i].queue);
+		if (t->node[i].inner)
+			free_inner(t->node[i].inner);
 	}
 	free(t->node);
+	free(t->conf);
 	pkt_pool_fini(&t->pool);
 	free(t);
 }

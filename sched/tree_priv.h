@@ -11,21 +11,8 @@
 /* What a class is to the scheduler of its parent (sched.h). */
 enum node_state { NODE_OUT, NODE_IN, NODE_HELD };
 
-struct node {
-	struct node *parent; /* NULL: the root */
-	uint32_t slot;	     /* among its parent's children */
-	uint8_t state;	     /* enum node_state */
-	bool leaf;
-	bool min_below;	  /* it or a class below it has a min */
-	uint32_t packets; /* waiting, here and below */
-	uint64_t bytes;
-	struct bucket max, min; /* rate 0: none */
-
-	/* a leaf */
-	const struct queue_ops *qops;
-	void *queue;
-
-	/* not a leaf */
+/* A class with children. */
+struct inner {
 	const struct sched_ops *ops;
 	void *sched;
 	struct sched_child *child; /* what the scheduler knows of each */
@@ -33,14 +20,27 @@ struct node {
 	uint32_t n_child;
 	struct timers held;   /* children that are held, by when they may go on */
 	struct timers min_at; /* children by when a min in them may next be used */
-
-	uint64_t min_when; /* when its own min may next be used, or earlier; NEVER */
-	struct tree_class_conf conf;
-	uint8_t depth;
 };
 
+/* Any class. What every packet touches comes first: with many classes it is not cached. */
+struct node {
+	struct node *parent; /* NULL: the root */
+	struct inner *inner; /* NULL: a leaf */
+	const struct queue_ops *qops;
+	void *queue;	   /* a leaf's */
+	uint64_t bytes;	   /* a leaf's, waiting */
+	uint64_t min_when; /* when its own min may next be used, or earlier; NEVER */
+	uint32_t packets;  /* waiting, here and below */
+	uint32_t slot;	   /* among its parent's children */
+	uint8_t state;	   /* enum node_state */
+	bool min_below;	   /* it or a class below it has a min */
+	uint8_t depth;
+	struct bucket max, min; /* rate 0: none */
+} __attribute__((aligned(64)));
+
 struct tree {
-	struct node *node; /* the root first */
+	struct node *node;	      /* the root first */
+	struct tree_class_conf *conf; /* of each */
 	uint32_t n, room;
 	uint32_t mtu;
 	bool ready;
