@@ -39,79 +39,6 @@ void flow_table_fini(struct flow_table *t)
 	t->index = NULL;
 }
 
-static inline uint64_t word64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return v;
-}
-
-static inline uint32_t word32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
-}
-
-/*
- * The words are taken in the machine's byte order: a hash is of use on this machine
- * only, and the results of a replay do not hang on its value (on its order of
- * collisions, yes: a big-endian machine may show other ones). The version is part of
- * the last word, so no IPv4 flow collides with an IPv6 flow by construction.
- */
-uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k)
-{
-	struct siphash s = siphash_begin(&t->key);
-	uint64_t last = (uint64_t)k->sport << 16 | k->dport | (uint64_t)k->proto << 32;
-
-	if (k->version == 4) {
-		siphash_word(&s, 1, (uint64_t)word32(k->dst) << 32 | word32(k->src));
-		return siphash_end(&s, 1, 3, last | 13ULL << 56);
-	}
-	siphash_word(&s, 1, word64(k->src));
-	siphash_word(&s, 1, word64(k->src + 8));
-	siphash_word(&s, 1, word64(k->dst));
-	siphash_word(&s, 1, word64(k->dst + 8));
-	return siphash_end(&s, 1, 3, last | 37ULL << 56);
-}
-
-uint64_t flow_host_hash(const struct flow_table *t, const uint8_t addr[16], unsigned version)
-{
-	struct siphash s = siphash_begin(&t->key);
-
-	if (version == 4)
-		return siphash_end(&s, 1, 3, word32(addr) | 4ULL << 56);
-	siphash_word(&s, 1, word64(addr));
-	siphash_word(&s, 1, word64(addr + 8));
-	return siphash_end(&s, 1, 3, 16ULL << 56);
-}
-
-static inline bool same(const struct flow *f, const struct flow_key *k, uint64_t hash)
-{
-	if (f->hash != hash || f->sport != k->sport || f->dport != k->dport ||
-	    f->proto != k->proto || f->version != k->version)
-		return false;
-	if (k->version == 4)
-		return f->u.v4.src == word32(k->src) && f->u.v4.dst == word32(k->dst);
-	return !memcmp(f->u.v6.src, k->src, 16) && !memcmp(f->u.v6.dst, k->dst, 16);
-}
-
-/* Linear probing, at most half full unless memory for a larger index is refused. */
-struct flow *flow_find(struct flow_table *t, const struct flow_key *k, uint64_t hash)
-{
-	uint32_t tag = (uint32_t)hash;
-
-	for (uint32_t i = tag & t->mask; t->index[i].flow; i = (i + 1) & t->mask) {
-		struct flow *f = &t->flow[t->index[i].flow - 1];
-
-		if (t->index[i].tag == tag && same(f, k, hash))
-			return f;
-	}
-	return NULL;
-}
-
 static void index_put(struct flow_slot *index, uint32_t mask, struct flow_slot s)
 {
 	uint32_t i = s.tag & mask;
@@ -215,7 +142,7 @@ struct flow *flow_add(struct flow_table *t, const struct flow_key *k, uint64_t h
 	struct flow *f;
 
 	expire(t, clock);
-	if (t->used >= t->mask / 2)
+	if (t->used >= t->mask / 2 && t->mask / 2 + 1 < t->max)
 		index_grow(t);
 	if (t->used == t->max || t->used >= t->mask - t->mask / 8)
 		make_room(t, clock);
@@ -235,8 +162,8 @@ struct flow *flow_add(struct flow_table *t, const struct flow_key *k, uint64_t h
 	f->version = k->version;
 	f->state = FLOW_USED;
 	if (k->version == 4) {
-		f->u.v4.src = word32(k->src);
-		f->u.v4.dst = word32(k->dst);
+		f->u.v4.src = flow_word32(k->src);
+		f->u.v4.dst = flow_word32(k->dst);
 	} else {
 		memcpy(f->u.v6.src, k->src, 16);
 		memcpy(f->u.v6.dst, k->dst, 16);
@@ -283,10 +210,10 @@ static uint32_t frag_bucket(const struct flow_frags *t, const uint8_t *src, cons
 {
 	struct siphash s = siphash_begin(&t->key);
 
-	siphash_word(&s, 1, word64(src));
-	siphash_word(&s, 1, word64(src + 8));
-	siphash_word(&s, 1, word64(dst));
-	siphash_word(&s, 1, word64(dst + 8));
+	siphash_word(&s, 1, flow_word64(src));
+	siphash_word(&s, 1, flow_word64(src + 8));
+	siphash_word(&s, 1, flow_word64(dst));
+	siphash_word(&s, 1, flow_word64(dst + 8));
 	return (uint32_t)siphash_end(&s, 1, 3,
 				     id | (uint64_t)proto << 32 | (uint64_t)version << 40) &
 	       t->mask;

@@ -19,6 +19,8 @@
 #include "qos/match.h"
 #include "qos/siphash.h"
 
+#include <string.h>
+
 #define FLOW_IDLE 300000000000ULL /* ns after which a flow may be forgotten */
 #define FLOW_WINDOW 16
 
@@ -72,16 +74,88 @@ struct flow_table {
 int flow_table_init(struct flow_table *t, uint32_t max, const uint8_t key[16]);
 void flow_table_fini(struct flow_table *t);
 
+static inline uint64_t flow_word64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
+static inline uint32_t flow_word32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v;
+}
+
 /*
  * The identity of a packet's flow: protocol, addresses and ports. Not of the raw
  * next-header value, so that a flow's fragments and its whole packets are one flow.
+ *
+ * The words are taken in the machine's byte order: a hash is of use on this machine
+ * only, and the results of a replay do not hang on its value (on its order of
+ * collisions, yes: a big-endian machine may show other ones). The version is part of
+ * the last word, so no IPv4 flow collides with an IPv6 flow by construction.
  */
-uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k);
-/* The identity of a host. */
-uint64_t flow_host_hash(const struct flow_table *t, const uint8_t addr[16], unsigned version);
+static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k)
+{
+	struct siphash s = siphash_begin(&t->key);
+	uint64_t last = (uint64_t)k->sport << 16 | k->dport | (uint64_t)k->proto << 32;
 
-/* The flow, or NULL when the table does not know it. */
-struct flow *flow_find(struct flow_table *t, const struct flow_key *k, uint64_t hash);
+	if (k->version == 4) {
+		siphash_word(&s, 1, (uint64_t)flow_word32(k->dst) << 32 | flow_word32(k->src));
+		return siphash_end(&s, 1, 3, last | 13ULL << 56);
+	}
+	siphash_word(&s, 1, flow_word64(k->src));
+	siphash_word(&s, 1, flow_word64(k->src + 8));
+	siphash_word(&s, 1, flow_word64(k->dst));
+	siphash_word(&s, 1, flow_word64(k->dst + 8));
+	return siphash_end(&s, 1, 3, last | 37ULL << 56);
+}
+
+/* The identity of a host. */
+static inline uint64_t flow_host_hash(const struct flow_table *t, const uint8_t addr[16],
+				      unsigned version)
+{
+	struct siphash s = siphash_begin(&t->key);
+
+	if (version == 4)
+		return siphash_end(&s, 1, 3, flow_word32(addr) | 4ULL << 56);
+	siphash_word(&s, 1, flow_word64(addr));
+	siphash_word(&s, 1, flow_word64(addr + 8));
+	return siphash_end(&s, 1, 3, 16ULL << 56);
+}
+
+static inline bool flow_same(const struct flow *f, const struct flow_key *k, uint64_t hash)
+{
+	if (f->hash != hash || f->sport != k->sport || f->dport != k->dport ||
+	    f->proto != k->proto || f->version != k->version)
+		return false;
+	if (k->version == 4)
+		return f->u.v4.src == flow_word32(k->src) && f->u.v4.dst == flow_word32(k->dst);
+	return !memcmp(f->u.v6.src, k->src, 16) && !memcmp(f->u.v6.dst, k->dst, 16);
+}
+
+/*
+ * The flow, or NULL when the table does not know it. Linear probing, at most half full unless
+ * memory for a larger index is refused.
+ */
+static inline struct flow *flow_find(struct flow_table *t, const struct flow_key *k,
+				     uint64_t hash)
+{
+	uint32_t tag = (uint32_t)hash;
+
+	for (uint32_t i = tag & t->mask; t->index[i].flow; i = (i + 1) & t->mask) {
+		struct flow *f = &t->flow[t->index[i].flow - 1];
+
+		if (t->index[i].tag == tag && flow_same(f, k, hash))
+			return f;
+	}
+	return NULL;
+}
+
 /* A new entry for a flow that flow_find() does not know, accounting and state zero but
  * FLOW_USED. */
 struct flow *flow_add(struct flow_table *t, const struct flow_key *k, uint64_t hash,

@@ -160,15 +160,20 @@ static void set_hosts(const struct match *m, const struct dissected *d, const st
 	unsigned in = f->state & (FLOW_SRC_IN | FLOW_DST_IN);
 	bool by_dst = in == FLOW_DST_IN;
 
+	if (leaf == NO_LEAF || !m->nodes.node[leaf].hosts) {
+		res->src = res->dst = 0;
+		res->host = 0;
+		return;
+	}
 	if (d->key.version == 4) {
 		src = f->u.v4.src_hash;
 		dst = f->u.v4.dst_hash;
-	} else {
+	} else { /* there is no room for them beside IPv6 addresses */
 		src = flow_host_hash(&m->flows, d->key.src, 6);
 		dst = flow_host_hash(&m->flows, d->key.dst, 6);
 	}
 	if (in == 0 || in == (FLOW_SRC_IN | FLOW_DST_IN))
-		by_dst = leaf != NO_LEAF && m->nodes.node[leaf].dst_hosts;
+		by_dst = m->nodes.node[leaf].dst_hosts;
 	res->src = (uint32_t)src;
 	res->dst = (uint32_t)dst;
 	res->host = by_dst ? dst : src;

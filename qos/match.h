@@ -42,9 +42,10 @@ struct match_result {
 	const struct policy_link *link;	  /* NULL: on no link of the policy */
 	const struct policy_class *class; /* a leaf; NULL with link NULL */
 	uint64_t flow;			  /* keyed hash of the flow: its identity */
-	uint64_t host;			  /* of its inside host */
-	uint32_t src, dst;		  /* of its two hosts */
-	uint32_t slot; /* of the flow table, for match_flow(); MATCH_NO_SLOT */
+	/* Where the class has host-max, or isolation between hosts; elsewhere 0: */
+	uint64_t host;	   /* keyed hash of its inside host */
+	uint32_t src, dst; /* of its two hosts */
+	uint32_t slot;	   /* of the flow table, for match_flow(); MATCH_NO_SLOT */
 };
 #define MATCH_NO_SLOT UINT32_MAX
 

@@ -49,6 +49,7 @@ static int add(struct match_nodes *s, const struct policy_class *c, const struct
 	n->dscp = c->dscp;
 	n->criteria = c->match.n || c->dscp;
 	n->last = UINT32_MAX;
+	n->hosts = c->isolation != POLICY_ISO_FLOWS || c->host_max.bps;
 	n->dst_hosts =
 		c->isolation == POLICY_ISO_DSTHOST || c->isolation == POLICY_ISO_DUAL_DSTHOST;
 	bad = filters_build(&n->match, &c->match, p, r);

@@ -23,6 +23,7 @@ struct match_node {
 	uint32_t skip;	/* the node behind its last descendant; the next one: it is a leaf */
 	uint32_t last;	/* its default child, if it has children */
 	bool criteria;	/* has any */
+	bool hosts;	/* asks between which hosts a packet goes */
 	bool dst_hosts; /* between destinations: they are its hosts where neither end is inside
 			 */
 };
