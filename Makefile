@@ -2,7 +2,9 @@
 # weir: `make` builds, `sudo make demo` shows, `sudo make test` tests. `make help` lists all.
 
 BUILD ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 OPT ?= -O2 -g
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
@@ -134,7 +136,7 @@ install: all
 	@for m in man/*.[1-8]; do \
 		install -v -D -m 644 $$m $(share)/man/man$${m##*.}/$${m##*/} || exit 1; done
 	install -d $(share)/doc/weir/examples
-	install -m 644 policies/*.yaml $(share)/doc/weir/examples
+	install -m 644 $(filter-out %.test.yaml,$(wildcard policies/*.yaml)) $(share)/doc/weir/examples
 	install -m 644 README.md LICENSE $(share)/doc/weir
 
 uninstall:
