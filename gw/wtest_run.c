@@ -15,7 +15,6 @@
 
 struct slot {
 	struct wpacket p;
-	uint32_t ip_len;
 	uint32_t next_free; /* index + 1; 0: none */
 };
 
