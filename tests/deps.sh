@@ -9,7 +9,8 @@
 # Does nothing, and needs no root, when nothing is missing.
 set -euo pipefail
 
-build="gcc libc6-dev make libpcap-dev libyaml-dev libjansson-dev zlib1g-dev"
+# netbase: names in filters ("ip proto esp", "port domain") are looked up in its files
+build="gcc libc6-dev make netbase libpcap-dev libyaml-dev libjansson-dev zlib1g-dev"
 test="libcmocka-dev binutils gzip python3 tcpdump mandoc util-linux"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
 
