@@ -5,15 +5,20 @@
 
 #define LINE 64
 
-/* Room for `size` entries and four more, placed so that entry 1 begins a cache line. */
+/* Room for `size` entries and four more behind them, all with the largest key, placed so that
+ * entry 1 begins a cache line. */
 static struct heap_ent *entries(uint32_t size, void **mem)
 {
 	size_t bytes = ((size_t)size + 8) * sizeof(struct heap_ent);
+	struct heap_ent *a;
 
 	*mem = aligned_alloc(LINE, (bytes + LINE - 1) / LINE * LINE);
 	if (!*mem)
 		return NULL;
-	return (struct heap_ent *)*mem + LINE / sizeof(struct heap_ent) - 1;
+	a = (struct heap_ent *)*mem + LINE / sizeof(struct heap_ent) - 1;
+	for (uint32_t i = 0; i < size + 4; i++)
+		a[i].key = UINT64_MAX;
+	return a;
 }
 
 int vheap_init(struct vheap *h, uint32_t size)
@@ -22,8 +27,6 @@ int vheap_init(struct vheap *h, uint32_t size)
 	h->a = entries(size, &h->mem);
 	if (!h->a)
 		return -1;
-	for (uint32_t i = 0; i < size + 4; i++)
-		h->a[i].key = UINT64_MAX;
 	return 0;
 }
 
@@ -51,7 +54,7 @@ void timers_fini(struct timers *t)
 	*t = (struct timers){0};
 }
 
-static void place(struct timers *t, uint32_t i, struct heap_ent e)
+static inline void place(struct timers *t, uint32_t i, struct heap_ent e)
 {
 	t->a[i] = e;
 	t->at[e.id] = i + 1;
@@ -68,16 +71,10 @@ static void rise(struct timers *t, uint32_t i, struct heap_ent e)
 
 static void sink(struct timers *t, uint32_t i, struct heap_ent e)
 {
-	uint32_t c, k, end;
+	uint32_t c;
 
-	for (;;) {
-		c = 4 * i + 1;
-		if (c >= t->n)
-			break;
-		end = c + 4 < t->n ? c + 4 : t->n;
-		for (k = c + 1; k < end; k++)
-			if (t->a[k].key < t->a[c].key)
-				c = k;
+	for (c = 4 * i + 1; c < t->n; c = 4 * i + 1) {
+		c = heap_min4(t->a, c);
 		if (t->a[c].key >= e.key)
 			break;
 		place(t, i, t->a[c]);
@@ -114,6 +111,7 @@ void timers_del(struct timers *t, uint32_t id)
 		return;
 	t->at[id] = 0;
 	last = t->a[--t->n];
+	t->a[t->n].key = UINT64_MAX;
 	if (i - 1 < t->n)
 		settle(t, i - 1, last);
 }

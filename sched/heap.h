@@ -3,12 +3,13 @@
  * Two min-heaps of (key, id), both 4-ary with the four children of an entry in one
  * cache line.
  *
- * struct vheap  only the top can be removed or replaced. Made for speed: behind the
- *               last entry stand four with the largest key, so that the smallest of
- *               four is found without asking how many there are, and without a branch
- *               on keys, which no processor predicts.
+ * struct vheap  only the top can be removed or replaced.
  * struct timers every id knows its place, so that its key can be moved and it can be
  *               removed.
+ *
+ * Behind the last entry stand four with the largest key, so that the smallest of four
+ * is found without asking how many there are, and without a branch on keys, which no
+ * processor predicts.
  *
  * Keys are below UINT64_MAX. Ids are 0..n-1, each at most once in a heap. Memory is
  * taken by init.
@@ -38,7 +39,7 @@ int vheap_init(struct vheap *h, uint32_t size);
 void vheap_fini(struct vheap *h);
 
 /* The place of the smallest of the four from i on. */
-static inline uint32_t vheap_min4(const struct heap_ent *a, uint32_t i)
+static inline uint32_t heap_min4(const struct heap_ent *a, uint32_t i)
 {
 	uint64_t k0 = a[i].key, k1 = a[i + 1].key, k2 = a[i + 2].key, k3 = a[i + 3].key;
 	uint32_t l = k1 < k0, r = k3 < k2;
@@ -55,7 +56,7 @@ static inline void vheap_replace(struct vheap *h, uint64_t key, uint32_t id)
 	uint32_t n = h->n, i = 0, c;
 
 	for (c = 1; c < n; c = 4 * i + 1) {
-		c = vheap_min4(a, c);
+		c = heap_min4(a, c);
 		if (a[c].key >= key)
 			break;
 		a[i] = a[c];

@@ -71,12 +71,12 @@ static bool kept_back(struct node *kid, const struct pkt *p, uint64_t now, uint6
 
 	if (!kid->max.rate)
 		return false;
-	if (kid->inner && timers_next(&kid->inner->min_at) <= now) {
+	*when = bucket_when(&kid->max, p->len, now);
+	if (*when <= now && kid->inner && timers_next(&kid->inner->min_at) <= now) {
 		first = pick_min(kid, now, &at, &via, &none);
 		if (first)
-			p = first;
+			*when = bucket_when(&kid->max, first->len, now);
 	}
-	*when = bucket_when(&kid->max, p->len, now);
 	return *when > now;
 }
 
@@ -265,25 +265,37 @@ static void settle(struct node *n, uint32_t len, bool sent, const struct node *v
 	}
 }
 
+/* When the min of n may next be used, its next packet having changed: not later than that. */
+static uint64_t min_again(struct node *n, uint64_t now)
+{
+	const struct pkt *p = NULL;
+	uint64_t when;
+
+	if (!n->inner)
+		p = n->qops->head(n->queue, now, &when);
+	when = bucket_when(&n->min, p ? p->len : 1, now);
+	/* what an inner class will choose is not known: it is asked when its time comes */
+	return n->inner ? earlier(when, n->min_when) : when;
+}
+
 /* What the leaf n would send next has changed, or it has something again. */
 static void wake(struct node *n, const struct pkt *p, uint64_t now)
 {
 	for (; n->parent; n = n->parent) {
-		struct node *up = n->parent;
-		struct sched_child *c = &up->inner->child[n->slot];
+		struct inner *up = n->parent->inner;
+		struct sched_child *c = &up->child[n->slot];
 
 		if (n->state == NODE_OUT) {
 			c->len = p->len;
 			c->seq = p->seq;
-			up->inner->ops->activate(up->inner->sched, n->slot);
+			up->ops->activate(up->sched, n->slot);
 			n->state = NODE_IN;
 		} else if (n->state == NODE_HELD) {
-			timers_set(&up->inner->held, n->slot, now);
+			timers_set(&up->held, n->slot, now);
 		}
 		if (n->min_below) {
-			/* not later than the truth: of n's next packet only this is known */
 			if (n->min.rate)
-				n->min_when = bucket_when(&n->min, 1, now);
+				n->min_when = min_again(n, now);
 			note_min(n);
 		}
 	}
