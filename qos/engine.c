@@ -273,7 +273,7 @@ enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event
 			e->told = e->n_pending = 0;
 		return ev->what;
 	}
-	while (timers_next(&e->due) <= e->now) {
+	while (e->due.n && timers_next(&e->due) <= e->now) {
 		uint32_t i = e->due.a[0].id, leaf;
 		struct elink *l = &e->link[i];
 		uint64_t when;
@@ -294,7 +294,7 @@ enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event
 			drop_event(e, l, p, leaf, ev);
 			return ENGINE_DROPPED;
 		}
-		assert(when > e->now);
+		assert(when > e->now || when == NEVER);
 		if (when == NEVER)
 			timers_del(&e->due, i);
 		else
