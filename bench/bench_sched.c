@@ -100,11 +100,11 @@ static void core(const char *name, const struct sched_ops *ops, uint32_t weights
 	}
 }
 
-static struct tree *make_tree(uint32_t n, bool limits, enum tree_queue queue)
+static struct tree *make_tree(uint32_t n, enum tree_sched sched, bool limits,
+			      enum tree_queue queue)
 {
-	struct tree_class_conf root = {.weight = 1,
-				       .sched = TREE_WFQ,
-				       .max = {1000000000000, 100000000}};
+	struct tree_class_conf root = {
+		.weight = 1, .sched = sched, .max = {1000000000000, 100000000}};
 	struct tree_class_conf leaf = {.weight = 1,
 				       .leaf = true,
 				       .queue = queue,
@@ -130,9 +130,9 @@ static struct tree *make_tree(uint32_t n, bool limits, enum tree_queue queue)
 	return t;
 }
 
-static double tree_run(uint32_t n, bool limits, enum tree_queue queue)
+static double tree_run(uint32_t n, enum tree_sched sched, bool limits, enum tree_queue queue)
 {
-	struct tree *t = make_tree(n, limits, queue);
+	struct tree *t = make_tree(n, sched, limits, queue);
 	uint64_t rnd = n, now = 0, when, start, took;
 	uint32_t sent = 0, leaf;
 
@@ -160,13 +160,13 @@ static double tree_run(uint32_t n, bool limits, enum tree_queue queue)
 	return (double)took / PACKETS;
 }
 
-static void whole(const char *name, bool limits, enum tree_queue queue)
+static void whole(const char *name, enum tree_sched sched, bool limits, enum tree_queue queue)
 {
 	for (uint32_t n = 16; n <= 4096; n *= 16) {
 		double best = 1e9;
 
 		for (int r = 0; r < RUNS; r++) {
-			double t = tree_run(n, limits, queue);
+			double t = tree_run(n, sched, limits, queue);
 
 			best = t < best ? t : best;
 		}
@@ -182,8 +182,11 @@ int main(void)
 	core("core-wfq", &sched_wfq, 1);
 	core("core-wfq-weights", &sched_wfq, 100);
 	core("core-priority", &sched_prio, 100);
-	whole("tree-fifo", false, TREE_Q_FIFO);
-	whole("tree-fq_codel", false, TREE_Q_FQ);
-	whole("tree-min-max-fq_codel", true, TREE_Q_FQ);
+	whole("tree-drr-fifo", TREE_DRR, false, TREE_Q_FIFO);
+	whole("tree-drr-fq_codel", TREE_DRR, false, TREE_Q_FQ);
+	whole("tree-drr-min-max-fq_codel", TREE_DRR, true, TREE_Q_FQ);
+	whole("tree-wfq-fifo", TREE_WFQ, false, TREE_Q_FIFO);
+	whole("tree-wfq-fq_codel", TREE_WFQ, false, TREE_Q_FQ);
+	whole("tree-wfq-min-max-fq_codel", TREE_WFQ, true, TREE_Q_FQ);
 	return 0;
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* First in, first out; what finds the queue full is dropped. */
+/*
+ * First in, first out, and what finds the queue full is dropped: plain (queue_fifo), or
+ * with CoDel (RFC 8289, codel.h) deciding on each packet whose turn has come (queue_codel).
+ */
 #include <stdlib.h>
 
-#include "sched/queue.h"
+#include "sched/codel.h"
 
 struct fifo {
 	struct pkt_list list;
 	uint64_t bytes;
 	uint32_t packets;
 	struct queue_conf conf;
+	struct codel codel; /* queue_codel's */
 };
 
 static void *fifo_make(const struct queue_conf *conf)
@@ -66,6 +70,16 @@ static struct pkt *fifo_take(void *q, uint64_t now)
 	return p;
 }
 
+static struct pkt *codel_take(void *q, uint64_t now)
+{
+	struct fifo *f = q;
+	struct pkt *p = fifo_shed(q);
+
+	if (!queue_late(&f->conf, p, now))
+		codel_offer(&f->codel, &f->conf, p, now, f->bytes);
+	return p;
+}
+
 static size_t fifo_memory(const struct queue_conf *conf)
 {
 	(void)conf;
@@ -79,6 +93,17 @@ const struct queue_ops queue_fifo = {
 	.enqueue = fifo_enqueue,
 	.head = fifo_head,
 	.take = fifo_take,
+	.shed = fifo_shed,
+	.memory = fifo_memory,
+};
+
+const struct queue_ops queue_codel = {
+	.name = "codel",
+	.make = fifo_make,
+	.unmake = free,
+	.enqueue = fifo_enqueue,
+	.head = fifo_head,
+	.take = codel_take,
 	.shed = fifo_shed,
 	.memory = fifo_memory,
 };
