@@ -6,7 +6,8 @@
  * core-*  the scheduler alone with a list of packets for each queue, as dummynet's
  *         test program drives its schedulers: the packet that left goes back to the
  *         queue it came from, so that nothing ever empties.
- * tree-*  a whole tree: link bucket, classes with min and max, fq_codel leaves.
+ * tree-*  a whole tree: link bucket, classes with min and max, fq_codel leaves with two
+ *         backlogged flows in each.
  *
  * Lines: name, number of queues, value, unit; tab-separated. Best of several runs,
  * since machines are shared.
@@ -139,7 +140,7 @@ static double tree_run(uint32_t n, enum tree_sched sched, bool limits, enum tree
 	for (uint32_t i = 0; i < n * BACKLOG; i++) {
 		struct pkt *p = tree_alloc(t);
 
-		*p = (struct pkt){.len = 64 + next_random(&rnd) % 1451, .flow = rnd};
+		*p = (struct pkt){.len = 64 + next_random(&rnd) % 1451, .flow = i / n % 2 + 1};
 		tree_enqueue(t, 1 + i % n, p, now);
 	}
 	start = nanoseconds();
