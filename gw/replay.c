@@ -5,25 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gw/ahead.h"
 #include "gw/outpcap.h"
 #include "gw/progress.h"
 #include "gw/trace.h"
 
 #define HELD_MAX ((size_t)1 << 30) /* bytes of packets that wait, for `-o` */
 
+/* How many packets ahead a flow is fetched: a packet takes about as long as a miss. */
+enum { SOONER = 4, LATER = 8 };
+
 struct replay {
 	struct replay_opts o;
 	struct capture *capture;
-	struct capture_packet pk; /* the next one */
-	bool more;
+	struct ahead *ahead;
 	struct engine *engine;
 	struct trace *trace;
 	struct outpcap *out;
 	struct holder *held;
 	struct progress bar;
-	/* For `-o`: the packet that has just come is copied only if it has to wait. */
-	bool here;
-	uint32_t ip_offset;
+	/* For `-o`: the packet that has just come, copied only if it has to wait. */
+	const struct ahead_packet *here;
 	uint8_t *scratch;
 	size_t scratch_size;
 	uint64_t unwritten; /* packets that left and are not in the output */
@@ -39,12 +41,7 @@ static void warn(void *arg, const char *text)
 		r->o.warn(r->o.arg, text);
 }
 
-static void next_packet(struct replay *r)
-{
-	r->more = capture_next(r->capture, &r->pk, warn, r) == 1;
-}
-
-static void passed(struct replay *r, const char *reason)
+static void passed(struct replay *r, const struct capture_packet *pk, const char *reason)
 {
 	struct replay_result *res = &r->result;
 	size_t i = 0;
@@ -59,9 +56,9 @@ static void passed(struct replay *r, const char *reason)
 		res->passed[i].reason = i == REPLAY_REASONS - 1 ? "other" : reason;
 	}
 	res->passed[i].packets++;
-	res->passed[i].bytes += r->pk.wirelen;
+	res->passed[i].bytes += pk->wirelen;
 	if (r->trace)
-		trace_passed(r->trace, r->pk.number, r->pk.when, reason);
+		trace_passed(r->trace, pk->number, pk->when, reason);
 }
 
 static void rewrite(const struct engine_event *ev, uint8_t *ip, uint32_t caplen)
@@ -78,27 +75,29 @@ static void rewrite(const struct engine_event *ev, uint8_t *ip, uint32_t caplen)
 /* The packet that has just come leaves at once. */
 static void write_here(struct replay *r, const struct engine_event *ev)
 {
-	const uint8_t *data = r->pk.data;
+	const struct capture_packet *pk = &r->here->pk;
+	uint32_t ip = r->here->ip;
+	const uint8_t *data = pk->data;
 
-	r->here = false;
+	r->here = NULL;
 	if (ev->what != ENGINE_SENT)
 		return;
 	if (ev->set_dscp >= 0 || ev->set_ce) {
-		if (r->scratch_size < r->pk.caplen) {
-			uint8_t *bigger = realloc(r->scratch, r->pk.caplen);
+		if (r->scratch_size < pk->caplen) {
+			uint8_t *bigger = realloc(r->scratch, pk->caplen);
 
 			if (!bigger) {
 				r->unwritten++;
 				return;
 			}
 			r->scratch = bigger;
-			r->scratch_size = r->pk.caplen;
+			r->scratch_size = pk->caplen;
 		}
-		memcpy(r->scratch, data, r->pk.caplen);
-		rewrite(ev, r->scratch + r->ip_offset, r->pk.caplen - r->ip_offset);
+		memcpy(r->scratch, data, pk->caplen);
+		rewrite(ev, r->scratch + ip, pk->caplen - ip);
 		data = r->scratch;
 	}
-	outpcap_write(r->out, ev->when, data, r->pk.caplen, r->pk.wirelen, r->ip_offset);
+	outpcap_write(r->out, ev->when, data, pk->caplen, pk->wirelen, ip);
 }
 
 static void write_held(struct replay *r, const struct engine_event *ev)
@@ -127,7 +126,7 @@ static void happen(struct replay *r, const struct engine_event *ev)
 			trace_dropped(r->trace, ev->id, account_drop_name(ev->drop));
 	}
 	if (r->out) {
-		if (r->here && ev->id == r->pk.number)
+		if (r->here && ev->id == r->here->pk.number)
 			write_here(r, ev);
 		else
 			write_held(r, ev);
@@ -142,46 +141,38 @@ static void drain(struct replay *r, uint64_t now)
 		happen(r, &ev);
 }
 
-static void arrive(struct replay *r)
+static void arrive(struct replay *r, const struct ahead_packet *p)
 {
-	const struct capture_packet *pk = &r->pk;
+	const struct capture_packet *pk = &p->pk;
 	struct engine_ticket t;
-	struct dissected d;
-	const char *why;
-	int at = dissect_link(pk->dlt, pk->data, pk->caplen, pk->wirelen, &why);
 
-	r->result.end = pk->when;
-	if (at < 0) {
-		passed(r, why);
+	r->result.packets++;
+	r->result.last = r->result.end = pk->when;
+	if (p->why) {
+		passed(r, pk, p->why);
 		return;
 	}
-	if (dissect_ip(pk->data + at, pk->caplen - (uint32_t)at, pk->wirelen - (uint32_t)at,
-		       &d)) {
-		passed(r, "bad-ip");
-		return;
-	}
-	if (engine_packet(r->engine, pk->when, pk->number, &d, &t) == ENGINE_PASSED) {
-		passed(r, "no-link");
+	if (engine_packet(r->engine, pk->when, pk->number, &p->d, &t) == ENGINE_PASSED) {
+		passed(r, pk, "no-link");
 		return;
 	}
 	if (r->trace)
 		trace_arrive(r->trace, pk->number, pk->when, t.link->name, t.class->path,
 			     t.len);
-	r->here = r->out != NULL;
-	r->ip_offset = (uint32_t)at;
+	if (r->out)
+		r->here = p;
 	drain(r, pk->when);
 	/* one that cannot be held is missed when it leaves */
 	if (r->here)
-		holder_put(r->held, pk->number, pk->data, pk->caplen, pk->wirelen,
-			   r->ip_offset);
-	r->here = false;
+		holder_put(r->held, pk->number, pk->data, pk->caplen, pk->wirelen, p->ip);
+	r->here = NULL;
 }
 
 static void show_progress(struct replay *r)
 {
 	struct capture_stats s;
 
-	capture_get_stats(r->capture, &s);
+	ahead_get_stats(r->ahead, &s);
 	progress_update(&r->bar, s.bytes_read, s.bytes_total, s.packets);
 }
 
@@ -195,7 +186,7 @@ static int compare_reasons(const void *a, const void *b)
 /* Ends the outputs; of several errors the first is told. */
 static int close_outputs(struct replay *r, char *err, size_t errsize)
 {
-	char more[1024];
+	char more[1024] = "";
 	int status = 0;
 
 	if (r->trace && trace_close(r->trace, err, errsize))
@@ -213,32 +204,43 @@ static int close_outputs(struct replay *r, char *err, size_t errsize)
 	return status;
 }
 
-int replay_run(struct replay *r, char *err, size_t errsize)
+static void run_packets(struct replay *r, const struct ahead_packet *p, size_t n)
 {
 	uint64_t t;
 
-	if (r->o.progress)
-		progress_start(&r->bar, "replay");
-	if (r->more)
-		r->result.first = r->pk.when;
-	while (r->more) {
-		while ((t = engine_next(r->engine)) <= r->pk.when)
+	for (size_t i = 0; i < n; i++, p++) {
+		if (i + LATER < n)
+			engine_prefetch(r->engine, &p[SOONER].d, &p[LATER].d);
+		while ((t = engine_next(r->engine)) <= p->pk.when)
 			drain(r, t);
-		r->result.packets++;
-		r->result.last = r->pk.when;
-		arrive(r);
+		arrive(r, p);
 		if (progress_due(&r->bar))
 			show_progress(r);
-		next_packet(r);
 	}
+}
+
+int replay_run(struct replay *r, char *err, size_t errsize)
+{
+	const struct ahead_packet *p;
+	uint64_t t;
+	size_t n;
+
+	if (r->o.progress)
+		progress_start(&r->bar, "replay");
+	while ((n = ahead_next(r->ahead, &p, warn, r)))
+		run_packets(r, p, n);
 	while ((t = engine_next(r->engine)) != NEVER)
 		drain(r, t);
 	if (r->o.progress)
 		progress_end(&r->bar);
-	capture_get_stats(r->capture, &r->result.capture);
+	ahead_get_stats(r->ahead, &r->result.capture);
 	qsort(r->result.passed, r->result.n_passed, sizeof(r->result.passed[0]),
 	      compare_reasons);
-	return close_outputs(r, err, errsize);
+	if (!ahead_failed(r->ahead))
+		return close_outputs(r, err, errsize);
+	snprintf(err, errsize, "no memory to read on after packet %llu",
+		 (unsigned long long)r->result.packets);
+	return -1;
 }
 
 const struct replay_result *replay_result(const struct replay *r)
@@ -285,8 +287,8 @@ struct replay *replay_open(const struct replay_opts *o, struct policy_report *re
 		replay_close(r);
 		return NULL;
 	}
-	next_packet(r);
-	eo.now = r->more ? r->pk.when : 0;
+	if (capture_begins(r->capture, &r->result.first))
+		eo.now = r->result.first;
 	r->engine = engine_new(o->policy, &eo, report);
 	if (!r->engine) {
 		if (!report || report->errors == errors)
@@ -295,6 +297,12 @@ struct replay *replay_open(const struct replay_opts *o, struct policy_report *re
 		return NULL;
 	}
 	if (open_outputs(r, err, errsize)) {
+		replay_close(r);
+		return NULL;
+	}
+	r->ahead = ahead_new(r->capture, eo.key);
+	if (!r->ahead) {
+		snprintf(err, errsize, "out of memory");
 		replay_close(r);
 		return NULL;
 	}
@@ -314,6 +322,7 @@ void replay_close(struct replay *r)
 	holder_free(r->held);
 	free(r->scratch);
 	engine_free(r->engine);
+	ahead_free(r->ahead);
 	if (r->capture)
 		capture_close(r->capture);
 	free(r);

@@ -168,7 +168,8 @@ static void print_missed(FILE *f, const struct row *r, struct missed *m)
 }
 
 /* What the tables cannot say of a link: objectives, rewritten marks, what still waits. */
-static void print_link_notes(FILE *f, const struct row *v, size_t n, size_t left_out)
+static void print_link_notes(FILE *f, const struct account *whole, const struct row *v,
+			     size_t n, size_t left_out)
 {
 	struct missed m = {0, 0};
 
@@ -178,8 +179,8 @@ static void print_link_notes(FILE *f, const struct row *v, size_t n, size_t left
 		fprintf(f, "  MISSED: %u more\n", m.missed - MISSED_MOST);
 	if (m.missed || m.met)
 		fprintf(f, "  objectives: %u met, %u missed\n", m.met, m.missed);
-	if (v[0].account->remarked)
-		fprintf(f, "  DSCP changed: %" PRIu64 " packets\n", v[0].account->remarked);
+	if (whole->remarked)
+		fprintf(f, "  DSCP changed: %" PRIu64 " packets\n", whole->remarked);
 	if (left_out)
 		fprintf(f, "  %zu classes without packets are not shown\n", left_out);
 }
@@ -218,7 +219,7 @@ static int print_link(FILE *f, const struct replay_result *r, const struct polic
 	collect(r, l->root, v, &n, &left_out, l->n_all <= SHOW_ALL);
 	fprintf(f, "\nlink %s, %s\n", l->name, policy_rate_text(l->rate.bps, rate));
 	print_table(f, v, n, name_columns(v, n));
-	print_link_notes(f, v, n, left_out);
+	print_link_notes(f, engine_account(r->engine, l->root), v, n, left_out);
 	free(v);
 	return 0;
 }

@@ -25,10 +25,10 @@ struct account_count {
 struct account {
 	struct account_count in, sent;
 	struct account_count dropped[PKT_DROP_N]; /* by reason */
-	uint64_t marked;                          /* packets, CE set here */
-	uint64_t remarked;                        /* packets whose DSCP was changed */
-	uint64_t first_in, last_out;              /* ns; 0 when none */
-	uint64_t delay_sum_lo, delay_sum_hi;      /* ns, 128 bits */
+	uint64_t marked;			  /* packets, CE set here */
+	uint64_t remarked;			  /* packets whose DSCP was changed */
+	uint64_t first_in, last_out;		  /* ns; 0 when none */
+	uint64_t delay_sum_lo, delay_sum_hi;	  /* ns, 128 bits */
 	uint64_t delay_max;
 	uint64_t over_latency; /* packets that waited longer than max-latency */
 	uint64_t jitter16;     /* RFC 3550 estimate times 16, ns */
@@ -57,7 +57,8 @@ void account_add(struct account *a, const struct account *b);
 /* |D| of RFC 3550: the difference of the delays of two successive packets of a flow. */
 void account_jitter(struct account *a, uint64_t difference);
 
-/* The delay that `permille` thousandths of the sent packets did not exceed; 0 when none were sent. */
+/* The delay that `permille` thousandths of the sent packets did not exceed; 0 when none were
+ * sent. */
 uint64_t account_quantile(const struct account *a, unsigned permille);
 uint64_t account_mean(const struct account *a);
 uint64_t account_jitter_now(const struct account *a); /* ns */

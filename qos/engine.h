@@ -31,14 +31,14 @@ struct engine;
 
 struct engine_opts {
 	const struct policy_link *only; /* NULL: all links, `capture` decides */
-	uint32_t flows_max;             /* 0: default of match.h */
-	uint8_t key[16];                /* of the hashes; zero for replay: same input, same output */
-	uint64_t now;                   /* start of time */
+	uint32_t flows_max;		/* 0: default of match.h */
+	uint8_t key[16]; /* of the hashes; zero for replay: same input, same output */
+	uint64_t now;	 /* start of time */
 };
 
 enum engine_what {
 	ENGINE_NOTHING, /* nothing (more) happens at this time */
-	ENGINE_SENT,    /* the packet leaves */
+	ENGINE_SENT,	/* the packet leaves */
 	ENGINE_DROPPED, /* it is dropped: `drop` says why */
 };
 
@@ -47,7 +47,7 @@ struct engine_event {
 	uint64_t id; /* as given to engine_packet() */
 	const struct policy_class *class;
 	uint64_t arrival, when; /* ns */
-	uint32_t len;           /* charged bytes */
+	uint32_t len;		/* charged bytes */
 	enum pkt_drop drop;
 	int set_dscp; /* -1, or what its DSCP field must become */
 	bool set_ce;  /* its ECN field must become CE */
@@ -74,6 +74,10 @@ void engine_free(struct engine *e);
  */
 enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
 			       const struct dissected *d, struct engine_ticket *ticket);
+
+/* match_prefetch() of the matcher: for those who know what packets come. */
+void engine_prefetch(const struct engine *e, const struct dissected *sooner,
+		     const struct dissected *later);
 
 /* Lets time come to `now` and tells the next thing that happens. */
 enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event *ev);
