@@ -44,7 +44,7 @@ count() {
 		grep -iE '^(not )?ok\b.*# *skip' "$log" | sed 's/^/        /'
 	else
 		echo "FAIL  $name ($p passed, $f failed)"
-		tail -n 200 "$log" | sed 's/^/        /'
+		grep -vE '^ok\b' "$log" | tail -n 200 | sed 's/^/        /'
 	fi
 }
 
