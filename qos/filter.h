@@ -5,7 +5,7 @@
  * libpcap compiles it. The optimizer of libpcap has had bugs that change what a
  * program means, so the optimized program is compared with the unoptimized one
  * on a set of packets made from both programs' own constants, and the unoptimized
- * is kept where they ever differ.
+ * is kept where they ever differ. (Not for texts of more than 8 KiB: it takes too long.)
  *
  * filter_per_flow() tells from the program itself whether its verdict can change
  * within a flow: only then may a decision be kept for the flow.

@@ -6,7 +6,7 @@
 
 #define INDEX_FIRST 1024u /* slots at the beginning */
 
-static struct siphash_key load_key(const uint8_t key[16])
+struct siphash_key flow_load_key(const uint8_t key[16])
 {
 	struct siphash_key k = {0, 0};
 
@@ -20,7 +20,7 @@ static struct siphash_key load_key(const uint8_t key[16])
 int flow_table_init(struct flow_table *t, uint32_t max, const uint8_t key[16])
 {
 	memset(t, 0, sizeof(*t));
-	t->key = load_key(key);
+	t->key = flow_load_key(key);
 	t->max = max;
 	t->flow = calloc(max, sizeof(*t->flow));
 	t->index = calloc(INDEX_FIRST, sizeof(*t->index));
@@ -181,7 +181,7 @@ int flow_frags_init(struct flow_frags *t, uint32_t max, const uint8_t key[16])
 	memset(t, 0, sizeof(*t));
 	while (buckets < max && buckets < 1u << 30)
 		buckets *= 2;
-	t->key = load_key(key);
+	t->key = flow_load_key(key);
 	t->max = max;
 	t->mask = buckets - 1;
 	t->frag = calloc(max, sizeof(*t->frag));

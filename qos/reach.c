@@ -25,7 +25,7 @@
 
 enum {
 	STEPS_MAX = 300000, /* instructions of one question */
-	STACK_MAX = 4096,
+	STACK_MAX = 1024,
 };
 
 /* One demand on the packet: one of `list` takes it, or `list`'s only one does not. */
@@ -108,7 +108,7 @@ static bool load(struct search *s, struct path *p, const struct bpf_insn *i, str
 	if (placed && !bound(p, b, off + size, true))
 		return false;
 	if (msh)
-		*to = off == 0 ? (struct sym){.kind = HLEN} : (struct sym){.kind = ANY};
+		*to = (struct sym){.kind = off ? ANY : HLEN};
 	else if (!placed || off + size > REACH_BYTES)
 		*to = (struct sym){.kind = ANY};
 	else

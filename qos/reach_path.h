@@ -11,7 +11,7 @@
 
 enum {
 	REACH_BYTES = 128, /* of either map: the most that a witness has */
-	REACH_CONS_MAX = 100000,
+	REACH_CONS_MAX = 32768,
 };
 
 enum base { AT_IP, AT_L4, AT_LEN, BASES };

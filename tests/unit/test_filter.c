@@ -180,6 +180,7 @@ static void test_errors(void **state)
 	check_error("tcp port", "syntax error");
 	check_error("(tcp", "syntax error");
 	check_error("port 99999", "illegal port number");
+	check_error("tcp port \\no\033[2J", "'no?[2J'");
 	check_error("tcp port nosuchserviceatall", "unknown port");
 	check_error("host www.example.org", "names of hosts and networks are not looked up");
 	check_error("net loopback", "unknown word \"loopback\"");
