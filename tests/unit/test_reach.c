@@ -131,6 +131,10 @@ static const struct question QUESTIONS[] = {
 	{"ip[1] & 0xfc = 0xb8", "", "ip[1] = 0xb8 or ip[1] = 0xb9", 1},
 	{"ip[1] & 0xfe = 0xb8", "", "ip[1] = 0xb8 or ip[1] = 0xb9", 0},
 	{"ip[8] > 10", "", "ip[8] > 5", 0},
+	{"ip[8] >= 5 and ip[8] <= 6", "", "ip[8] = 5", 1}, /* one value is left at either end */
+	{"ip[8] >= 5 and ip[8] <= 6", "", "ip[8] = 6", 1},
+	{"ip[8] >= 5 and ip[8] <= 6", "", "ip[8] = 6|ip[8] = 5", 0},
+	{"ip[8] >= 5 and ip[8] <= 6 and not ip[8] = 6", "", "", 1},
 	{"ip[8] > 5", "", "ip[8] > 10", 1},
 	{"ip[0] & 0xf > 5 and udp port 7", "", "", 1},
 	{"ip and udp src port 7", "", "udp[0] = 0", 0},
