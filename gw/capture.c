@@ -295,6 +295,20 @@ void capture_close(struct capture *c)
 	free(c);
 }
 
+bool capture_begins(const struct capture *c, uint64_t *when)
+{
+	if (!c->heap_len)
+		return false;
+	*when = c->inputs[c->heap[0]].when;
+	return true;
+}
+
+void capture_stop_on(struct capture *c, int fd)
+{
+	for (size_t i = 0; i < c->n; i++)
+		capture_source_stop_on(c->inputs[i].source, fd);
+}
+
 static void give_messages(struct capture *c, void (*warn)(void *arg, const char *text),
 			  void *arg)
 {

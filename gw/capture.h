@@ -51,6 +51,11 @@ struct capture_stats {
 struct capture *capture_open(const char *const *names, size_t n, char *err, size_t errsize);
 void capture_close(struct capture *c);
 
+/* The time of the packet that capture_next() will give first of all; false: there is none. */
+bool capture_begins(const struct capture *c, uint64_t *when);
+/* capture_source_stop_on() for all. */
+void capture_stop_on(struct capture *c, int fd);
+
 /*
  * The next packet; pk->data is valid until the next call. 1, 0 at the end. A capture
  * that turns out broken (cut off, or garbage after a good beginning) ends there; the

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ struct capture_source {
 	FILE *file;
 	char *buffer; /* of `file` */
 	uint64_t bytes_read, size;
+	int stop_fd; /* -1: none */
+	bool waits;  /* a read may take as long as it likes */
 	uint8_t magic[4];
 	size_t magic_len;
 	char why[160];
@@ -30,10 +33,43 @@ struct capture_source {
 	z_stream z;
 };
 
+static bool stopped(const struct capture_source *s)
+{
+	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN},
+			      {.fd = s->stop_fd, .events = POLLIN}};
+
+	if (s->stop_fd < 0 || !s->waits)
+		return false;
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return p[1].revents;
+}
+
+/* Reads stored bytes: how many, 0 at the end, whatever it is. */
+static size_t read_stored(struct capture_source *s, void *to, size_t size)
+{
+	ssize_t n = 0;
+
+	if (s->at_eof)
+		return 0;
+	if (!stopped(s))
+		do
+			n = read(s->fd, to, size);
+		while (n < 0 && errno == EINTR);
+	if (n < 0)
+		snprintf(s->why, sizeof(s->why), "cannot be read: %s", strerror(errno));
+	if (n <= 0) {
+		s->at_eof = true;
+		return 0;
+	}
+	s->bytes_read += (uint64_t)n;
+	return (size_t)n;
+}
+
 /* More stored bytes behind those that are left in `in`. False at the end or on an error. */
 static bool refill(struct capture_source *s)
 {
-	ssize_t n;
+	size_t n;
 
 	if (s->at_eof)
 		return false;
@@ -42,18 +78,9 @@ static bool refill(struct capture_source *s)
 		s->in_len -= s->in_pos;
 		s->in_pos = 0;
 	}
-	do
-		n = read(s->fd, s->in + s->in_len, IN_SIZE - s->in_len);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0) {
-		s->at_eof = true;
-		if (n < 0)
-			snprintf(s->why, sizeof(s->why), "cannot be read: %s", strerror(errno));
-		return false;
-	}
-	s->in_len += (size_t)n;
-	s->bytes_read += (uint64_t)n;
-	return true;
+	n = read_stored(s, s->in + s->in_len, IN_SIZE - s->in_len);
+	s->in_len += n;
+	return n > 0;
 }
 
 static bool is_gzip(const struct capture_source *s)
@@ -65,7 +92,6 @@ static bool is_gzip(const struct capture_source *s)
 static ssize_t read_plain(struct capture_source *s, char *to, size_t size)
 {
 	size_t left = s->in_len - s->in_pos;
-	ssize_t n;
 
 	if (left) { /* what was read to see whether it is gzip */
 		if (left > size)
@@ -74,19 +100,7 @@ static ssize_t read_plain(struct capture_source *s, char *to, size_t size)
 		s->in_pos += left;
 		return (ssize_t)left;
 	}
-	if (s->at_eof)
-		return 0;
-	do
-		n = read(s->fd, to, size);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		snprintf(s->why, sizeof(s->why), "cannot be read: %s", strerror(errno));
-		n = 0;
-	}
-	if (!n)
-		s->at_eof = true;
-	s->bytes_read += (uint64_t)n;
-	return n;
+	return (ssize_t)read_stored(s, to, size);
 }
 
 /*
@@ -184,6 +198,7 @@ static int open_fd(struct capture_source *s, const char *name, char *err, size_t
 		snprintf(err, errsize, "%s: is a terminal, not a capture", shown);
 		return -1;
 	}
+	s->waits = !S_ISREG(st.st_mode);
 	if (S_ISREG(st.st_mode)) {
 		s->size = (uint64_t)st.st_size;
 		(void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -211,7 +226,7 @@ static int open_stream(struct capture_source *s, size_t bufsize)
 	if (!s->file)
 		return -1;
 	setvbuf(s->file, s->buffer, _IOFBF, bufsize);
-	/* libpcap reads twice for each packet; only one thread ever does. */
+	/* libpcap reads twice for each packet; only one thread at a time. */
 	__fsetlocking(s->file, FSETLOCKING_BYCALLER);
 	return 0;
 }
@@ -225,6 +240,7 @@ struct capture_source *capture_source_open(const char *name, size_t bufsize, cha
 		snprintf(err, errsize, "%s: out of memory", name);
 		return NULL;
 	}
+	s->stop_fd = -1;
 	if (open_fd(s, name, err, errsize)) {
 		capture_source_free(s);
 		return NULL;
@@ -235,6 +251,11 @@ struct capture_source *capture_source_open(const char *name, size_t bufsize, cha
 		return NULL;
 	}
 	return s;
+}
+
+void capture_source_stop_on(struct capture_source *s, int fd)
+{
+	s->stop_fd = fd;
 }
 
 FILE *capture_source_file(struct capture_source *s)

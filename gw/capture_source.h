@@ -26,6 +26,11 @@ struct capture_source *capture_source_open(const char *name, size_t bufsize, cha
 FILE *capture_source_file(struct capture_source *s);
 void capture_source_free(struct capture_source *s);
 
+/*
+ * From now on a read that would wait (of a pipe) ends as soon as `fd` can be read: as if
+ * it were the end of the file. So another thread can stop one that waits for packets.
+ */
+void capture_source_stop_on(struct capture_source *s, int fd);
 /* What stopped the reading before the true end, or NULL. */
 const char *capture_source_why(const struct capture_source *s);
 /* The first bytes after inflating, as far as they were read: how many of 4. */

@@ -15,12 +15,12 @@
 
 enum dissect_flags {
 	DISSECT_V6 = 1,
-	DISSECT_LYING = 2,     /* a length field contradicts the packet */
-	DISSECT_TRUNCATED = 4, /* captured less than the headers: ports unknown */
-	DISSECT_PORTS = 8,     /* sport, dport are there (TCP, UDP, UDP-Lite, DCCP, SCTP) */
+	DISSECT_LYING = 2,	 /* a length field contradicts the packet */
+	DISSECT_TRUNCATED = 4,	 /* captured less than the headers: ports unknown */
+	DISSECT_PORTS = 8,	 /* sport, dport are there (TCP, UDP, UDP-Lite, DCCP, SCTP) */
 	DISSECT_FRAG_FIRST = 16, /* first of several fragments */
 	DISSECT_FRAG_LATER = 32, /* a later fragment: no ports of its own */
-	DISSECT_EXTHDR = 64,     /* IPv6 extension headers, or IPv4 options */
+	DISSECT_EXTHDR = 64,	 /* IPv6 extension headers, or IPv4 options */
 };
 
 /*
@@ -28,29 +28,31 @@ enum dissect_flags {
  * every filter looks for them, and its ports, if its protocol has any, were captured.
  * Only of plain packets may a decision be kept for the flow.
  */
-#define DISSECT_NOT_PLAIN                                                                          \
-	(DISSECT_LYING | DISSECT_TRUNCATED | DISSECT_FRAG_FIRST | DISSECT_FRAG_LATER |             \
+#define DISSECT_NOT_PLAIN \
+	(DISSECT_LYING | DISSECT_TRUNCATED | DISSECT_FRAG_FIRST | DISSECT_FRAG_LATER | \
 	 DISSECT_EXTHDR)
 
 /* What identifies a flow, one direction of it. IPv4 addresses fill 4 bytes of 16, rest 0. */
 struct flow_key {
 	uint8_t src[16], dst[16];
 	uint16_t sport, dport; /* host order; 0 where there are none */
-	uint8_t proto;         /* upper protocol, extension headers skipped */
+	uint8_t proto;	       /* upper protocol, extension headers skipped */
 	uint8_t nexthdr;       /* as it stands in the IP header: what a filter reads */
 	uint8_t version;       /* 4 or 6 */
-	uint8_t spare;         /* 0 */
+	uint8_t spare;	       /* 0 */
 };
 
 struct dissected {
-	const uint8_t *ip;  /* IP header */
-	uint32_t caplen;    /* captured bytes from ip, never beyond the IP packet */
-	uint32_t len;       /* true length of the IP packet in bytes */
-	uint16_t flags;     /* enum dissect_flags */
+	const uint8_t *ip; /* IP header */
+	uint32_t caplen;   /* captured bytes from ip, never beyond the IP packet */
+	uint32_t len;	   /* true length of the IP packet in bytes */
+	uint16_t flags;	   /* enum dissect_flags */
 	uint8_t dscp, ecn;
-	uint16_t l4;        /* offset of the transport header from ip; 0 when not captured */
-	uint32_t frag_id;   /* identification, with either FRAG flag */
+	uint16_t l4;	  /* offset of the transport header from ip; 0 when not captured */
+	uint32_t frag_id; /* identification, with either FRAG flag */
 	struct flow_key key;
+	/* 0, or what flow_hash() makes of the key, by whoever had time for it */
+	uint64_t hash;
 };
 
 /*

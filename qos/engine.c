@@ -263,6 +263,12 @@ enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
 	return ENGINE_QUEUED;
 }
 
+void engine_prefetch(const struct engine *e, const struct dissected *sooner,
+		     const struct dissected *later)
+{
+	match_prefetch(e->match, sooner, later);
+}
+
 enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event *ev)
 {
 	if (now > e->now)

@@ -70,6 +70,9 @@ struct flow_table {
 	uint64_t made, evicted;
 };
 
+/* The key of the hashes from that of the options. */
+struct siphash_key flow_load_key(const uint8_t key[16]);
+
 /* 0, or -1: no memory. max: 1..2^30. */
 int flow_table_init(struct flow_table *t, uint32_t max, const uint8_t key[16]);
 void flow_table_fini(struct flow_table *t);
@@ -99,9 +102,9 @@ static inline uint32_t flow_word32(const uint8_t *p)
  * collisions, yes: a big-endian machine may show other ones). The version is part of
  * the last word, so no IPv4 flow collides with an IPv6 flow by construction.
  */
-static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k)
+static inline uint64_t flow_key_hash(const struct siphash_key *key, const struct flow_key *k)
 {
-	struct siphash s = siphash_begin(&t->key);
+	struct siphash s = siphash_begin(key);
 	uint64_t last = (uint64_t)k->sport << 16 | k->dport | (uint64_t)k->proto << 32;
 
 	if (k->version == 4) {
@@ -113,6 +116,11 @@ static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_k
 	siphash_word(&s, 1, flow_word64(k->dst));
 	siphash_word(&s, 1, flow_word64(k->dst + 8));
 	return siphash_end(&s, 1, 3, last | 37ULL << 56);
+}
+
+static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_key *k)
+{
+	return flow_key_hash(&t->key, k);
 }
 
 /* The identity of a host. */
@@ -154,6 +162,24 @@ static inline struct flow *flow_find(struct flow_table *t, const struct flow_key
 			return f;
 	}
 	return NULL;
+}
+
+/*
+ * A packet of the flow will come soon: what flow_find() will read of it comes nearer to
+ * the processor, first its place in the index, then, asked again, its entry.
+ */
+static inline void flow_prefetch_place(const struct flow_table *t, uint64_t hash)
+{
+	__builtin_prefetch(&t->index[(uint32_t)hash & t->mask]);
+}
+
+static inline void flow_prefetch_entry(const struct flow_table *t, uint64_t hash)
+{
+	const struct flow_slot *s = &t->index[(uint32_t)hash & t->mask];
+
+	/* it is the first entry there, but for a few */
+	if (s->flow)
+		__builtin_prefetch(&t->flow[s->flow - 1], 1);
 }
 
 /* A new entry for a flow that flow_find() does not know, accounting and state zero but

@@ -230,7 +230,7 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	m->stats.packets++;
 	if ((d->flags & DISSECT_FRAG_LATER) && follow(m, d, res))
 		return;
-	hash = flow_hash(&m->flows, &d->key);
+	hash = d->hash ? d->hash : flow_hash(&m->flows, &d->key);
 	f = flow_find(&m->flows, &d->key, hash);
 	if (!f)
 		f = new_flow(m, &d->key, hash);
@@ -258,6 +258,13 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	set_hosts(m, d, f, leaf, res);
 	if (d->flags & DISSECT_FRAG_FIRST)
 		remember_first(m, d, leaf, res);
+}
+
+void match_prefetch(const struct match *m, const struct dissected *sooner,
+		    const struct dissected *later)
+{
+	flow_prefetch_entry(&m->flows, sooner->hash);
+	flow_prefetch_place(&m->flows, later->hash);
 }
 
 struct match_flow *match_flow(struct match *m, uint32_t slot, uint64_t flow)
