@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void filters_free(struct match_filters *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		filter_free(&f->v[i]);
+	free(f->v);
+}
+
 static int filters_build(struct match_filters *f, const struct policy_filters *text,
 			 const struct policy *p, struct policy_report *r)
 {
@@ -30,11 +37,30 @@ static int filters_build(struct match_filters *f, const struct policy_filters *t
 	return f->broken;
 }
 
-static void filters_free(struct match_filters *f)
+static void check_filters(const struct policy_filters *text, const struct policy *p,
+			  struct policy_report *r)
 {
-	for (size_t i = 0; i < f->n; i++)
-		filter_free(&f->v[i]);
-	free(f->v);
+	struct match_filters f = {0};
+
+	filters_build(&f, text, p, r);
+	filters_free(&f);
+}
+
+static void check_below(const struct policy_class *c, const struct policy *p,
+			struct policy_report *r)
+{
+	check_filters(&c->match, p, r);
+	for (size_t i = 0; i < c->n_child; i++)
+		check_below(c->child[i], p, r);
+}
+
+void match_check_filters(const struct policy *p, struct policy_report *r)
+{
+	for (size_t i = 0; i < p->n_link; i++) {
+		check_filters(&p->link[i]->capture, p, r);
+		if (p->link[i]->root)
+			check_below(p->link[i]->root, p, r);
+	}
 }
 
 /* Puts a class and its descendants behind what is there. Depth: POLICY_DEPTH_MAX + 1. */

@@ -54,4 +54,10 @@ static inline bool match_node_leaf(const struct match_nodes *s, uint32_t n)
 	return s->node[n].skip == n + 1;
 }
 
+/*
+ * Only whether every filter compiles, for a policy that is refused for other errors and
+ * may be incomplete: so that a file's errors are all told in one run.
+ */
+void match_check_filters(const struct policy *p, struct policy_report *r);
+
 #endif

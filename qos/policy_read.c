@@ -5,6 +5,7 @@
  * A new key is a line in a table here, a field in policy.h and a line in
  * policy_print.c.
  */
+#include "qos/match_nodes.h"
 #include "qos/policy_impl.h"
 
 #include <errno.h>
@@ -413,6 +414,8 @@ struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 	if (rd.no_memory)
 		complain(&rd, POLICY_ERROR, whole, "out of memory");
 	if (g.report.errors) {
+		/* all errors of a file in one run: those of its filters, too */
+		match_check_filters(p, &g.report);
 		policy_gather_end(&g);
 		policy_free(p);
 		return NULL;

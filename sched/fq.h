@@ -65,6 +65,7 @@ struct fq_flow {
  */
 #define FQ_WAYS 8
 struct fq_table {
+	void *mem;
 	uint64_t *tag; /* of each entry; 0: never used */
 	uint32_t sets; /* a power of two */
 };

@@ -5,12 +5,15 @@
 
 int fq_table_init(struct fq_table *t, uint32_t entries)
 {
+	const size_t line = FQ_WAYS * sizeof(*t->tag);
+
+	/* calloc(), so that pages of tables that stay empty are never touched; a set is a line
+	 */
 	t->sets = entries / FQ_WAYS;
-	t->tag = aligned_alloc(64, (size_t)entries * sizeof(*t->tag));
-	if (!t->tag)
+	t->mem = calloc((size_t)t->sets + 1, line);
+	if (!t->mem)
 		return -1;
-	for (uint32_t i = 0; i < entries; i++)
-		t->tag[i] = 0;
+	t->tag = (uint64_t *)(((uintptr_t)t->mem + line - 1) & ~(uintptr_t)(line - 1));
 	return 0;
 }
 

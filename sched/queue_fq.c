@@ -406,9 +406,9 @@ static void fq_unmake(void *queue)
 	free(q->host);
 	free(q->flow_gate);
 	free(q->host_gate);
-	free(q->flows.tag);
-	free(q->hosts.tag);
-	free(q->gates.tag);
+	free(q->flows.mem);
+	free(q->hosts.mem);
+	free(q->gates.mem);
 	timers_fini(&q->timers);
 	vheap_fini(&q->order);
 	free(q);

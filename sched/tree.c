@@ -15,6 +15,13 @@
 
 #define RELIEF 64 /* packets that tree_relieve() drops at most */
 
+/* What a search for the next packet found. */
+struct choice {
+	struct node *at;  /* its leaf */
+	struct node *via; /* the class whose min lets it go; NULL: it goes by its turn */
+	uint64_t change;  /* when the same search may find another, as far as `max` goes */
+};
+
 static inline uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -55,8 +62,7 @@ static void hold(struct node *n, uint32_t c, uint64_t when)
 	n->inner->kid[c]->state = NODE_HELD;
 }
 
-static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
-			    uint64_t *when);
+static struct pkt *pick_min(struct node *n, uint64_t now, struct choice *found, uint64_t *when);
 
 /*
  * Whether kid's max keeps it back, for the packet p that it would send by its turn or, if
@@ -65,15 +71,15 @@ static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, stru
  */
 static bool kept_back(struct node *kid, const struct pkt *p, uint64_t now, uint64_t *when)
 {
-	struct node *at, *via;
 	const struct pkt *first;
+	struct choice other = {0};
 	uint64_t none;
 
 	if (!kid->max.rate)
 		return false;
 	*when = bucket_when(&kid->max, p->len, now);
 	if (*when <= now && kid->inner && timers_next(&kid->inner->min_at) <= now) {
-		first = pick_min(kid, now, &at, &via, &none);
+		first = pick_min(kid, now, &other, &none);
 		if (first)
 			*when = bucket_when(&kid->max, first->len, now);
 	}
@@ -82,9 +88,9 @@ static bool kept_back(struct node *kid, const struct pkt *p, uint64_t now, uint6
 
 /*
  * The packet that the schedulers from n down would send at `now`, n's own `max` not
- * asked; *at is its leaf. NULL: none may go before *when.
+ * asked. NULL: none may go before *when.
  */
-static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t *when)
+static struct pkt *pick(struct node *n, uint64_t now, struct choice *found, uint64_t *when)
 {
 	struct sched_child *child;
 	struct node *kid;
@@ -93,14 +99,14 @@ static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t
 	uint32_t c;
 
 	if (!n->inner) {
-		*at = n;
+		found->at = n;
 		return n->qops->head(n->queue, now, when);
 	}
 	if (n->inner->held.n)
 		resume(n, now);
 	while ((c = n->inner->ops->peek(n->inner->sched)) != SCHED_NONE) {
 		kid = n->inner->kid[c];
-		p = pick(kid, now, at, &w);
+		p = pick(kid, now, found, &w);
 		if (!p || kept_back(kid, p, now, &w)) {
 			hold(n, c, w);
 			continue;
@@ -112,6 +118,7 @@ static struct pkt *pick(struct node *n, uint64_t now, struct node **at, uint64_t
 			if (!n->inner->ops->confirm(n->inner->sched, c))
 				continue;
 		}
+		found->change = earlier(found->change, timers_next(&n->inner->held));
 		return p;
 	}
 	*when = timers_next(&n->inner->held);
@@ -132,23 +139,22 @@ static void note_min(struct node *n)
 }
 
 /* pick_min() for one child: by a min below it, or by its own. */
-static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, struct node **via,
-			   uint64_t *when)
+static struct pkt *try_min(struct node *kid, uint64_t now, struct choice *found, uint64_t *when)
 {
 	struct pkt *p = NULL;
 	uint64_t w;
 
 	if (kid->inner && timers_next(&kid->inner->min_at) <= now)
-		p = pick_min(kid, now, at, via, &w);
+		p = pick_min(kid, now, found, &w);
 	if (!p && kid->min_when <= now) {
-		p = pick(kid, now, at, &w);
+		p = pick(kid, now, found, &w);
 		if (p) {
 			w = bucket_when(&kid->min, p->len, now);
 			if (w > now)
 				p = NULL;
 		}
 		kid->min_when = p ? now : w;
-		*via = kid;
+		found->via = kid;
 	}
 	if (p && kid->max.rate) {
 		w = bucket_when(&kid->max, p->len, now);
@@ -167,10 +173,9 @@ static struct pkt *try_min(struct node *kid, uint64_t now, struct node **at, str
 
 /*
  * The packet that a class below n may send within its min, the one that has been able
- * to for longest; *via is that class. NULL: none before *when.
+ * to for longest. NULL: none before *when.
  */
-static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, struct node **via,
-			    uint64_t *when)
+static struct pkt *pick_min(struct node *n, uint64_t now, struct choice *found, uint64_t *when)
 {
 	struct pkt *p;
 	uint32_t c;
@@ -178,7 +183,7 @@ static struct pkt *pick_min(struct node *n, uint64_t now, struct node **at, stru
 
 	while (timers_next(&n->inner->min_at) <= now) {
 		c = n->inner->min_at.a[0].id;
-		p = try_min(n->inner->kid[c], now, at, via, &w);
+		p = try_min(n->inner->kid[c], now, found, &w);
 		if (p)
 			return p;
 		if (w == NEVER)
@@ -321,6 +326,7 @@ void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
 	struct pkt_list lost = {0};
 	bool changed;
 
+	t->when = 0;
 	p->seq = t->seq++;
 	p->drop = PKT_KEPT;
 	if (p->len > SCHED_LEN_MAX)
@@ -343,6 +349,7 @@ void tree_relieve(struct tree *t, uint64_t now)
 	for (uint32_t i = 1; i < t->n; i++)
 		if (!t->node[i].inner && (!n || t->node[i].packets > n->packets))
 			n = &t->node[i];
+	t->when = 0;
 	if (!n)
 		return;
 	left = n->packets / 2;
@@ -365,38 +372,55 @@ void tree_relieve(struct tree *t, uint64_t now)
 	}
 }
 
+/* What would go now if the link were free; NULL: nothing before *when. */
+static struct pkt *choose(struct node *root, uint64_t now, struct choice *found, uint64_t *when)
+{
+	struct pkt *p = NULL;
+	uint64_t by_min = NEVER;
+
+	*found = (struct choice){.change = NEVER};
+	if (root->min_below)
+		p = pick_min(root, now, found, &by_min);
+	if (p)
+		return p;
+	*found = (struct choice){.change = NEVER};
+	p = pick(root, now, found, when);
+	*when = earlier(*when, by_min);
+	found->change = earlier(found->change, by_min);
+	return p;
+}
+
 struct pkt *tree_dequeue(struct tree *t, uint64_t now, uint32_t *leaf, uint64_t *when)
 {
-	struct node *root = t->node, *at, *via;
-	uint64_t w, w_min;
+	struct node *root = t->node;
+	struct choice found;
 	struct pkt *p;
 
+	/* asking too early changes nothing: what happens does not depend on who asks when */
+	if (now < t->when) {
+		*when = t->when;
+		return NULL;
+	}
 	while (root->packets) {
-		via = NULL;
-		p = NULL;
-		w_min = NEVER;
-		if (root->min_below)
-			p = pick_min(root, now, &at, &via, &w_min);
-		if (!p) {
-			via = NULL;
-			p = pick(root, now, &at, &w);
-		}
+		p = choose(root, now, &found, when);
 		if (p)
-			w = bucket_when(&root->max, p->len, now);
-		if (!p || w > now) {
-			*when = earlier(w, w_min);
+			*when = bucket_when(&root->max, p->len, now);
+		if (!p || *when > now) {
+			if (p)
+				*when = earlier(*when, found.change);
+			t->when = *when;
 			return NULL;
 		}
-		p = at->qops->take(at->queue, now);
-		p->leaf = (uint16_t)(at - t->node);
-		settle(at, p->len, p->drop == PKT_KEPT, via, now);
+		p = found.at->qops->take(found.at->queue, now);
+		p->leaf = (uint16_t)(found.at - t->node);
+		settle(found.at, p->len, p->drop == PKT_KEPT, found.via, now);
 		if (p->drop == PKT_KEPT) {
 			*leaf = p->leaf;
 			return p;
 		}
 		pkt_list_push(&t->dropped, p);
 	}
-	*when = NEVER;
+	*when = t->when = NEVER;
 	return NULL;
 }
 

@@ -45,6 +45,7 @@ struct tree {
 	uint32_t mtu;
 	bool ready;
 	uint64_t seq;
+	uint64_t when; /* nothing can happen before, unless something comes; 0: not known */
 	uint64_t start;
 	struct pkt_pool pool;
 	struct pkt_list dropped; /* for tree_reap() */
