@@ -209,8 +209,8 @@ static bool set_path(struct policy_class *c)
 	return c->path != NULL;
 }
 
-static bool read_classes(struct reader *rd, struct policy_class *parent,
-			 const struct ynode *list, int depth);
+static bool read_classes(struct reader *rd, struct policy_class *parent, const struct ynode *v,
+			 int depth);
 
 /* One class with all below it; false: it is none that its parent can count with. */
 static bool read_class(struct reader *rd, struct policy_class *parent, const struct ynode *map,
@@ -424,27 +424,33 @@ struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 	return p;
 }
 
+/* All of a stream, up to a byte more than a policy may have. NULL: no memory. */
+static char *read_all(FILE *f, size_t *n)
+{
+	size_t room = 1u << 16, got = 1;
+	char *text = malloc(room), *more;
+
+	*n = 0;
+	while (text && got && *n <= POLICY_SIZE_MAX) {
+		got = fread(text + *n, 1, room - *n, f);
+		*n += got;
+		if (*n < room)
+			continue;
+		more = realloc(text, room *= 2);
+		if (!more)
+			free(text);
+		text = more;
+	}
+	return text;
+}
+
 struct policy *policy_read(FILE *f, const char *name, struct policy_report *r)
 {
 	const struct policy_mark whole = {0, 0};
-	size_t room = 1u << 16, n = 0, got = 1;
 	struct policy *p = NULL;
-	char *text = malloc(room);
+	size_t n;
+	char *text = read_all(f, &n);
 
-	while (text && got && n <= POLICY_SIZE_MAX) {
-		if (n == room) {
-			char *more = realloc(text, room *= 2);
-
-			if (!more) {
-				free(text);
-				text = NULL;
-				break;
-			}
-			text = more;
-		}
-		got = fread(text + n, 1, room - n, f);
-		n += got;
-	}
 	if (!text)
 		policy_complain(r, POLICY_ERROR, name, whole, "out of memory");
 	else if (ferror(f))

@@ -13,7 +13,7 @@ int fq_table_init(struct fq_table *t, uint32_t entries)
 	t->mem = calloc((size_t)t->sets + 1, line);
 	if (!t->mem)
 		return -1;
-	t->tag = (uint64_t *)(((uintptr_t)t->mem + line - 1) & ~(uintptr_t)(line - 1));
+	t->tag = (void *)((char *)t->mem + (-(uintptr_t)t->mem & (line - 1)));
 	return 0;
 }
 
