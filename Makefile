@@ -64,7 +64,7 @@ help:
 	@echo 'make test        deps, build, and all tests; ends with "N passed, N failed"'
 	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies   some of them'
 	@echo 'make bench       measure: name, parameter, value, unit, tab-separated'
-	@echo 'make sanitize    all tests again under ASan and UBSan, some under valgrind'
+	@echo 'make sanitize    all tests again under ASan and UBSan, some under valgrind and TSan'
 	@echo 'make fuzz        fuzz each target for FUZZ_SECONDS (60) seconds; needs clang'
 	@echo 'make analyse     tidy, cppcheck and format-check'
 	@echo 'make install     program, man pages, policies; PREFIX=/usr/local, DESTDIR='
@@ -104,6 +104,8 @@ sanitize:
 	@BUILD=$(BUILD)/san bash tests/run.sh unit props e2e policies
 	@$(MAKE) --no-print-directory -s all unit
 	@BUILD=$(BUILD) bash tests/valgrind.sh
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN=-fsanitize=thread all unit
+	@BUILD=$(BUILD)/tsan bash tests/tsan.sh
 
 fuzz:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' WARN=-Wall WERROR= \

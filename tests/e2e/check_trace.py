@@ -89,7 +89,7 @@ def check_rows(rows, packets):
         if verdict == "dropped":
             need(reason in REASONS, "packet", n, "dropped for", reason)
             continue
-        need(reason == "-", "packet", n, "sent, with reason", reason)
+        need(reason in ("-", "marked"), "packet", n, "sent, with reason", reason)
         need(int(departure) >= when, "packet", n, "left before it came")
         key = (link, cls, flow(frame))
         need(int(departure) >= last.get(key, 0), "packet", n, "overtook an earlier one of its flow")
