@@ -208,7 +208,7 @@ static void one_tree(uint64_t seed)
 			c.flow_max = any_bucket(r, rate / 20);
 		if (rig_chance(&r->random, 30))
 			c.host_max = any_bucket(r, rate / 20);
-		random_sources(r, rig_add(r, i < inner ? i : i % inner, c));
+		random_sources(r, rig_add(r, rig_parent(i, inner), c));
 	}
 	for (i = 1; i < r->classes; i++)
 		if (rig_chance(&r->random, 50)) {

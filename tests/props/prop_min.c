@@ -108,7 +108,7 @@ static void one_tree(uint64_t seed)
 			rig_inner((uint32_t)rig_range(&r->random, 1, 100),
 				  rig_random(&r->random) % TREE_SCHED_N));
 	for (i = 0; i < inner + 10; i++)
-		add_leaf(g, i < inner ? i : i % inner, true, packets);
+		add_leaf(g, rig_parent(i, inner), true, packets);
 	sum_up(g);
 	bounds(g);
 	rig_build(r, 200000);

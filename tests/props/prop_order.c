@@ -170,7 +170,7 @@ static void plant(struct ledger *l, uint64_t seed)
 			rig_inner((uint32_t)rig_range(&r->random, 1, 100),
 				  rig_random(&r->random) % TREE_SCHED_N));
 	for (uint32_t i = 0; i < inner + 6; i++)
-		any_sources(r, rig_add(r, i < inner ? i : i % inner, any_leaf(r)));
+		any_sources(r, rig_add(r, rig_parent(i, inner), any_leaf(r)));
 	for (uint32_t i = 1; i < r->classes; i++) {
 		r->conf[i].priority = (int32_t)rig_range(&r->random, 0, 3);
 		if (rig_chance(&r->random, 30))

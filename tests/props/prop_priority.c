@@ -73,7 +73,7 @@ static void one_tree(uint64_t seed)
 	for (i = 0; i < inner + 6; i++) {
 		struct rig_source *s;
 
-		leaf = rig_add(r, i < inner ? i : i % inner, rig_leaf(1));
+		leaf = rig_add(r, rig_parent(i, inner), rig_leaf(1));
 		s = rig_source(r, leaf);
 		if (rig_chance(&r->random, 20)) {
 			s->greedy = 3;

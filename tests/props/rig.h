@@ -140,6 +140,12 @@ static inline struct tree_class_conf rig_leaf(uint32_t weight)
 	return c;
 }
 
+/* The parent of leaf i of a tree with so many inner classes: each has one leaf at least. */
+static inline uint32_t rig_parent(uint32_t i, uint32_t inner)
+{
+	return inner ? i % inner : 0;
+}
+
 static inline uint32_t rig_add(struct rig *r, uint32_t parent, struct tree_class_conf c)
 {
 	uint32_t id = r->classes++;
