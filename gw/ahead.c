@@ -274,6 +274,8 @@ static void start(struct ahead *a)
 	if (pthread_create(&a->thread, NULL, reader, a)) {
 		a->threaded = false;
 		capture_stop_on(a->capture, -1);
+	} else {
+		pthread_setname_np(a->thread, "weir-ahead");
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
