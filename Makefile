@@ -14,8 +14,8 @@ ifdef WERROR
 WARN += -Werror
 endif
 VERSION := 0.1.0
-WEIR_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. $(WARN) $(OPT) $(SAN) $(CFLAGS)
-WEIR_LIBS = -lpcap -lyaml -ljansson -lz -lm
+WEIR_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. -isystem /usr/include/libnl3 $(WARN) $(OPT) $(SAN) $(CFLAGS)
+WEIR_LIBS = -lpcap -lyaml -ljansson -lz -lm -lnetfilter_queue -lnftnl -lmnl -lmicrohttpd -lnl-3 -lnl-route-3 -lpthread
 
 SCHED_SRC = $(wildcard sched/*.c)
 QOS_SRC = $(wildcard qos/*.c)

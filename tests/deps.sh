@@ -10,8 +10,10 @@
 set -euo pipefail
 
 # netbase: names in filters ("ip proto esp", "port domain") are looked up in its files
-build="gcc libc6-dev make netbase libpcap-dev libyaml-dev libjansson-dev zlib1g-dev"
-test="libcmocka-dev binutils gzip python3 tcpdump mandoc util-linux"
+build="gcc libc6-dev make netbase libpcap-dev libyaml-dev libjansson-dev zlib1g-dev
+libmnl-dev libnetfilter-queue-dev libnftnl-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev"
+test="libcmocka-dev binutils gzip python3 tcpdump mandoc util-linux
+iproute2 iputils-ping nftables iptables iperf3"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
 
 case ${1:-test} in

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket: a gateway is asked, and answers in JSON, a line each.
+ *
+ *     -> {"weir-control": 1, "do": "status"}          stats, status, reload, ping
+ *     <- {"weir-control": 1, "ok": true, ...}         or "ok": false, "error": "...",
+ *                                                     "complaints": [...] of a reload
+ *
+ * A stream socket, mode 0660. Several requests may follow each other on one connection. The
+ * server never waits for a client: one that does not read its answer, or says too much, is cut
+ * off.
+ */
+#ifndef WEIR_GW_CONTROL_H
+#define WEIR_GW_CONTROL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define CONTROL_PATH "/run/weir/weir.sock"
+#define CONTROL_VERSION 1
+#define CONTROL_REQUEST_MAX 4096u
+#define CONTROL_CLIENTS_MAX 32u
+
+struct control;
+
+/* What a server asks of who owns the gateway; returns a new reference, never NULL. */
+struct control_ops {
+	json_t *(*status)(void *arg); /* an object; control adds "weir-control" and "ok" */
+	json_t *(*stats)(void *arg);
+	json_t *(*reload)(void *arg, bool *ok);
+	void *arg;
+};
+
+/*
+ * Makes the socket (and its folder, if that is missing); a dead one of the same name is
+ * replaced, one that answers is an error. uid, gid: whose it becomes; -1: as it is. NULL with
+ * one line in err.
+ */
+struct control *control_open(const char *path, uid_t uid, gid_t gid,
+			     const struct control_ops *ops, char *err, size_t errsize);
+void control_close(struct control *c); /* removes the socket */
+/* One file descriptor (an epoll) to wait on, and what to do when it is readable. */
+int control_fd(const struct control *c);
+void control_event(struct control *c);
+
+/* The other side. Asks and waits for the answer (at most timeout_ms); NULL with one line in
+ * err. */
+json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
+		    size_t errsize);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The gateway: the links of a policy on live packets. One object, driven by one thread (the
+ * main one), with a worker for each link.
+ *
+ *     gateway_open()     all or nothing: queues, engines, table, threads, rules
+ *     gateway_reload()   another policy takes over, or nothing changes
+ *     gateway_close()    all that is held is accepted, in order; rules and queues go
+ *
+ * Those who show it (control socket, metrics) ask gateway_snapshot(): plain data, no
+ * pointers into a policy, nothing shared with a worker.
+ */
+#ifndef WEIR_GW_GATEWAY_H
+#define WEIR_GW_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gw/worker.h"
+#include "qos/policy.h"
+
+struct gateway;
+
+struct gateway_opts {
+	struct policy *policy; /* the gateway's when gateway_open() succeeds */
+	const char *file;      /* where gateway_reload() reads it anew; must live */
+	uint16_t queue_from;   /* first number to try; 0: GATEWAY_QUEUE_FROM */
+	/* a line for the log; level as syslog's (3 error, 4 warning, 6 info) */
+	void (*log)(void *arg, int level, const char *text);
+	void *arg;
+};
+#define GATEWAY_QUEUE_FROM 21000
+
+/*
+ * NULL with one line in err, and nothing of it left behind; *second: another weir runs in
+ * this network namespace.
+ */
+struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *err,
+			     size_t errsize);
+/*
+ * Reads the policy's file again and lets it take over. 0, or -1: complaints were told to
+ * `r` and what else failed is one line in err (may be empty); nothing changed.
+ */
+int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t errsize);
+void gateway_close(struct gateway *g);
+
+/* To be called when it is readable: interfaces that come and go. */
+int gateway_fd(const struct gateway *g);
+void gateway_event(struct gateway *g);
+/* To be called every second or so: looks for what was lost or taken away, and logs it once. */
+void gateway_tick(struct gateway *g);
+/* Whether every worker still runs: for a watchdog. */
+bool gateway_alive(struct gateway *g);
+
+/* ---- What it looks like from outside; owned by the caller, gateway_snapshot_free(). */
+
+struct gateway_class {
+	char *path; /* "work/ssh"; "" is the link itself, which comes first */
+	bool leaf;
+	uint64_t min_bps, max_bps, max_latency, max_jitter; /* 0: none */
+	uint32_t weight;
+	struct account account;
+};
+
+struct gateway_link {
+	char *name, *interface;
+	uint64_t rate_bps;
+	uint16_t queue;
+	bool up;       /* the interface is there and up */
+	bool segments; /* large segments are taken whole */
+	bool linear;   /* the kernel searches a list: held_max is small for that */
+	uint32_t mtu, held_max;
+	struct engine_stats engine;
+	struct worker_health health;
+	uint64_t kernel_dropped, kernel_user_dropped; /* /proc/net/netfilter/nfnetlink_queue */
+	size_t n_class;
+	struct gateway_class *class; /* in file order, parents before children */
+	/* what this link misses, and what helps: one line each */
+	char **warning;
+	size_t n_warning;
+};
+
+struct gateway_snapshot {
+	uint64_t now, started; /* CLOCK_MONOTONIC ns */
+	uint64_t wall;	       /* CLOCK_REALTIME ns of `now` */
+	char *policy;	       /* file */
+	uint64_t generation;   /* 1, and one more for every reload that took over */
+	uint64_t reloads_failed;
+	uint64_t reloaded; /* CLOCK_MONOTONIC ns of the last that took over; 0: none */
+	bool native;	   /* nftables' own `queue` expression */
+	bool intact;	   /* the rules are as they were made */
+	size_t n_link;
+	struct gateway_link *link;
+};
+/* NULL: no memory. */
+struct gateway_snapshot *gateway_snapshot(struct gateway *g);
+void gateway_snapshot_free(struct gateway_snapshot *s);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Prometheus' text format (version 0.0.4) over HTTP, by libmicrohttpd, without a thread. */
+#ifndef WEIR_GW_METRICS_H
+#define WEIR_GW_METRICS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "gw/gateway.h"
+
+struct metrics;
+
+/*
+ * Listens on "ADDR:PORT" ("127.0.0.1:9590", "[::1]:9590"; an address that is not loopback is
+ * served too, with a warning by the caller: *loopback). snapshot is called for each
+ * request. NULL with one line in err.
+ */
+struct metrics *metrics_open(const char *listen,
+			     struct gateway_snapshot *(*snapshot)(void *arg), void *arg,
+			     bool *loopback, char *err, size_t errsize);
+void metrics_close(struct metrics *m);
+int metrics_fd(const struct metrics *m); /* to wait on */
+/* ms until metrics_event() must be called even if nothing comes; -1: never. */
+int metrics_timeout(const struct metrics *m);
+void metrics_event(struct metrics *m);
+
+/* The document itself. 0, or -1: it could not be written. */
+int metrics_print(const struct gateway_snapshot *s, FILE *f);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* After set-up: CAP_NET_ADMIN alone, in an unprivileged user, with no-new-privileges. */
+#ifndef WEIR_GW_PRIVILEGE_H
+#define WEIR_GW_PRIVILEGE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct privilege_user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* By name or number. 0, or -1 with one line in err. */
+int privilege_find(const char *user, struct privilege_user *u, char *err, size_t errsize);
+/* Whether this process may do what a gateway must; 0, or -1 with one line in err. */
+int privilege_check(char *err, size_t errsize);
+/*
+ * Gives up all but CAP_NET_ADMIN, for ever. u NULL: stays the user that it is. To be called
+ * before any thread is made. 0, or -1 with one line in err.
+ */
+int privilege_drop(const struct privilege_user *u, char *err, size_t errsize);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules that bring packets to the queues: an nftables table of weir's own.
+ *
+ *     table inet weir (flags owner) {
+ *         chain queue   { type filter hook postrouting priority srcnat - 50 (50): see
+ * RULE_PRIORITY mark & RELEASED != 0  accept            a packet that was here already oifname
+ * "eth0"        queue num N bypass
+ *         }
+ *         chain release { ... priority RULE_PRIORITY + 1:
+ *             mark & RELEASED == 0  accept
+ *             mark & CE             set the ECN field to CE
+ *             mark & DSCP           jump dscp
+ *             mark &= ~RULE_MARK
+ *         }
+ *         chain dscp    { one rule for each DSCP value of the policy }
+ *     }
+ *
+ * The mark carries from the verdict to the second chain what is to become of the packet;
+ * its bits of RULE_MARK are cleared there, all others are the user's and stay. A base chain
+ * is never deleted while packets are held (that would drop them all, in every queue):
+ * rules come and go in one transaction each, links keep the chain.
+ *
+ * The table belongs to the socket that made it and goes with it, whatever ends the process.
+ */
+#ifndef WEIR_GW_RULE_H
+#define WEIR_GW_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RULE_TABLE "weir"
+#define RULE_PRIORITY (-150) /* postrouting; before source NAT at 100, after mangle's -150? */
+
+/* The bits of the packet mark that are weir's: 22-30. */
+#define RULE_MARK 0x7fc00000u
+#define RULE_RELEASED 0x00400000u
+#define RULE_CE 0x00800000u
+#define RULE_DSCP_SET 0x01000000u
+#define RULE_DSCP_SHIFT 25 /* six bits */
+
+/* The mark for a verdict: the packet's own, and what is to become of it. dscp -1: leave. */
+static inline uint32_t rule_mark(uint32_t mark, int dscp, bool ce)
+{
+	mark = (mark & ~RULE_MARK) | RULE_RELEASED;
+	if (ce)
+		mark |= RULE_CE;
+	if (dscp >= 0)
+		mark |= RULE_DSCP_SET | ((uint32_t)dscp & 63) << RULE_DSCP_SHIFT;
+	return mark;
+}
+
+struct rules;
+
+struct rule_link {
+	const char *interface; /* a name, of at most IFNAMSIZ - 1; it need not exist now */
+	uint16_t queue;
+};
+
+/* How the kernel queues: `queue` of nftables, or xtables' NFQUEUE within nftables. */
+enum rule_how { RULE_NATIVE, RULE_XT };
+
+/*
+ * Makes the table with its chains, empty. NULL with one line in err that says what would
+ * help; *exists when the table is there already: another weir runs in this namespace.
+ */
+struct rules *rules_open(bool *exists, char *err, size_t errsize);
+/* Removes the table. */
+void rules_close(struct rules *r);
+
+/*
+ * What the rules are to be from now on, in one transaction: queue rules for these links,
+ * DSCP rules for the bits of `dscp`. n 0: nothing is queued any more. 0, or -1 with one
+ * line in err, nothing changed.
+ */
+int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t dscp, char *err,
+	      size_t errsize);
+enum rule_how rules_how(const struct rules *r);
+/* Whether the table is still there with all that was put into it. */
+bool rules_intact(struct rules *r);
+
+#endif

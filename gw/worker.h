@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A worker: the thread that owns one link, its queue and its engine outright.
+ *
+ * It waits for packets and for the time at which the engine has something to do, and for
+ * nothing else. Others reach it by worker_call(): a function that runs in its thread,
+ * between two packets, while the caller waits.
+ */
+#ifndef WEIR_GW_WORKER_H
+#define WEIR_GW_WORKER_H
+
+#include "gw/nfq.h"
+#include "qos/engine.h"
+
+struct worker;
+
+struct worker_conf {
+	const struct policy *policy; /* must live until another is taken over */
+	const struct policy_link *link;
+	struct engine *engine; /* of that link only; the worker's from now on */
+	struct nfq *queue;     /* likewise */
+	unsigned held_max;     /* packets */
+	uint32_t mtu;	       /* of the interface: what large segments are cut to */
+};
+
+/* The link's own health, beside what the engine counts. All counts since the start. */
+struct worker_health {
+	struct nfq_stats queue;
+	uint64_t held_packets, held_bytes; /* now; IP bytes */
+	uint64_t held_packets_max;
+	uint64_t vanished;	     /* packets that went while they were held */
+	uint64_t twice;		     /* packets that came although they had been here */
+	uint64_t undissected;	     /* accepted at once: no IP header that can be believed */
+	uint64_t segments;	     /* packets of several segments */
+	uint64_t wakeups;	     /* for something that was due */
+	uint64_t late_sum, late_max; /* ns: how late those were */
+	uint64_t late_hist[32]; /* by powers of two of 1 us: [0] below 1 us, [1] below 2, ... */
+	uint64_t cpu;		/* ns of processor time of the thread */
+	int error;		/* errno that ended it; 0: it runs */
+};
+
+/* NULL with one line in err. The thread begins with worker_start(). */
+struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize);
+int worker_start(struct worker *w, char *err, size_t errsize);
+
+/*
+ * Runs fn in the worker's thread and returns when it has. fn must be short: the link waits.
+ * When the thread has ended (error), it runs in the caller's.
+ */
+void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+
+/* Only in a function called by worker_call(): */
+const struct engine *worker_engine(const struct worker *w);
+const struct policy_link *worker_link(const struct worker *w);
+void worker_get_health(struct worker *w, struct worker_health *h);
+
+/*
+ * A new policy takes over, between two packets: what waits goes into `engine`, in the order in
+ * which it came, with the time at which it came; classes of the same path keep their
+ * counters and buckets. Returns the old engine, for the caller to free.
+ */
+struct engine *worker_take_over(struct worker *w, const struct policy *p,
+				const struct policy_link *link, struct engine *engine);
+void worker_set_mtu(struct worker *w, uint32_t mtu); /* from any thread */
+
+/*
+ * Accepts all that is held, in order, ends the thread. The rule must still be there or have
+ * gone before, and stays the caller's to remove. worker_free() closes the queue.
+ */
+void worker_stop(struct worker *w);
+void worker_free(struct worker *w);
+
+/* A word in the log of what was lost, once; set by the gateway. Called in the worker's thread.
+ */
+void worker_on_loss(struct worker *w, void (*fn)(void *arg, const char *text), void *arg);
+
+#endif
