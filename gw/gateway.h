@@ -22,6 +22,9 @@
 
 struct gateway;
 
+/* What the gateway asks of a policy beyond its being valid. 0, or -1: told to r. */
+int gateway_check(const struct policy *p, struct policy_report *r);
+
 struct gateway_opts {
 	struct policy *policy; /* the gateway's when gateway_open() succeeds */
 	const char *file;      /* where gateway_reload() reads it anew; must live */

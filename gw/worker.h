@@ -57,21 +57,18 @@ void worker_get_health(struct worker *w, struct worker_health *h);
 /*
  * A new policy takes over, between two packets: what waits goes into `engine`, in the order in
  * which it came, with the time at which it came; classes of the same path keep their
- * counters and buckets. Returns the old engine, for the caller to free.
+ * counters and buckets. Returns the old engine, for the caller to free, or NULL: no memory,
+ * nothing has changed.
  */
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine);
 void worker_set_mtu(struct worker *w, uint32_t mtu); /* from any thread */
 
 /*
- * Accepts all that is held, in order, ends the thread. The rule must still be there or have
+ * Accepts all that is held, in order, and ends the thread. The rule must still be there or have
  * gone before, and stays the caller's to remove. worker_free() closes the queue.
  */
 void worker_stop(struct worker *w);
 void worker_free(struct worker *w);
-
-/* A word in the log of what was lost, once; set by the gateway. Called in the worker's thread.
- */
-void worker_on_loss(struct worker *w, void (*fn)(void *arg, const char *text), void *arg);
 
 #endif
