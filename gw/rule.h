@@ -3,17 +3,15 @@
  * The rules that bring packets to the queues: an nftables table of weir's own.
  *
  *     table inet weir (flags owner) {
- *         chain queue   { type filter hook postrouting priority srcnat - 50 (50): see
- * RULE_PRIORITY mark & RELEASED != 0  accept            a packet that was here already oifname
- * "eth0"        queue num N bypass
- *         }
- *         chain release { ... priority RULE_PRIORITY + 1:
+ *         chain take       at postrouting, RULE_PRIORITY:
+ *             mark & RELEASED != 0  accept                a packet that was here already
+ *             oifname "eth0"        queue num N bypass
+ *         chain release    at postrouting, RULE_PRIORITY + 1:
  *             mark & RELEASED == 0  accept
- *             mark & CE             set the ECN field to CE
- *             mark & DSCP           jump dscp
+ *             mark & CE             set the ECN field to CE, if it is ECT
+ *             mark & DSCP_SET       jump remark
  *             mark &= ~RULE_MARK
- *         }
- *         chain dscp    { one rule for each DSCP value of the policy }
+ *         chain remark     one rule for each DSCP value of the policy, and protocol
  *     }
  *
  * The mark carries from the verdict to the second chain what is to become of the packet;
@@ -31,7 +29,8 @@
 #include <stdint.h>
 
 #define RULE_TABLE "weir"
-#define RULE_PRIORITY (-150) /* postrouting; before source NAT at 100, after mangle's -150? */
+/* Before source NAT (100): addresses are those of the inside, as in a capture taken there. */
+#define RULE_PRIORITY (-150)
 
 /* The bits of the packet mark that are weir's: 22-30. */
 #define RULE_MARK 0x7fc00000u

@@ -103,6 +103,24 @@ void account_dropped(struct account *a, uint64_t now, uint32_t len, enum pkt_dro
 	a->dropped[why].bytes += len;
 }
 
+void account_withdrawn(struct account *a, uint64_t now, uint32_t len)
+{
+	advance(a, now);
+	note_backlog(a);
+	a->backlog--;
+	a->backlog_bytes -= len;
+	a->in.packets--;
+	a->in.bytes -= len;
+}
+
+void account_vanished(struct account *a, uint32_t len)
+{
+	a->sent.packets--;
+	a->sent.bytes -= len;
+	a->dropped[PKT_DROP_VANISHED].packets++;
+	a->dropped[PKT_DROP_VANISHED].bytes += len;
+}
+
 /* RFC 3550, appendix A.8: the estimate is kept times 16, and rounded. */
 void account_jitter(struct account *a, uint64_t difference)
 {
@@ -233,6 +251,7 @@ const char *account_drop_name(enum pkt_drop why)
 		[PKT_DROP_DEADLINE] = "deadline",
 		[PKT_DROP_MEMORY] = "memory",
 		[PKT_DROP_REMOVED] = "removed",
+		[PKT_DROP_VANISHED] = "vanished",
 	};
 
 	return (unsigned)why < PKT_DROP_N ? names[why] : "-";

@@ -48,6 +48,10 @@ void account_in(struct account *a, uint64_t now, uint32_t len);
 void account_sent(struct account *a, uint64_t now, uint32_t len, uint64_t delay,
 		  uint64_t max_latency);
 void account_dropped(struct account *a, uint64_t now, uint32_t len, enum pkt_drop why);
+/* One that waits is taken out again, as if it had never come. */
+void account_withdrawn(struct account *a, uint64_t now, uint32_t len);
+/* One that was counted as sent had not left: it counts as dropped. Its delay stays counted. */
+void account_vanished(struct account *a, uint32_t len);
 /*
  * Adds what b has, as for a class that is made of several. Its jitter becomes the larger
  * of the two, since packets of one flow are in one of them. Not added: backlog_max and
@@ -67,7 +71,8 @@ uint64_t account_depth_milli(const struct account *a, uint64_t now);
 struct account_count account_all_dropped(const struct account *a);
 /* bit/s: bytes sent over first arrival to last departure; 0 when that is no time at all. */
 uint64_t account_throughput(const struct account *a);
-/* A name for scripts: "limit", "aqm", "deadline", "memory", "removed". */
+/* A name for scripts: "limit", "aqm", "deadline", "memory", "removed",
+ * "vanished". */
 const char *account_drop_name(enum pkt_drop why);
 
 #endif

@@ -231,6 +231,7 @@ int dissect_ip(const uint8_t *ip, uint32_t caplen, uint32_t wirelen, struct diss
 	d->l4 = 0;
 	d->frag_id = 0;
 	d->hash = 0;
+	d->segment = 0;
 	switch (ip[0] >> 4) {
 	case 4:
 		return dissect4(ip, caplen, wirelen, d);

@@ -48,7 +48,12 @@ struct dissected {
 	uint32_t len;	   /* true length of the IP packet in bytes */
 	uint16_t flags;	   /* enum dissect_flags */
 	uint8_t dscp, ecn;
-	uint16_t l4;	  /* offset of the transport header from ip; 0 when not captured */
+	uint16_t l4; /* offset of the transport header from ip; 0 when not captured */
+	/*
+	 * 0: it goes as it is. Else the IP length of the packets that it is cut into before the
+	 * line (a large segment): each of them pays for its headers.
+	 */
+	uint32_t segment;
 	uint32_t frag_id; /* identification, with either FRAG flag */
 	struct flow_key key;
 	/* 0, or what flow_hash() makes of the key, by whoever had time for it */

@@ -9,6 +9,7 @@
 #include "qos/engine.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,7 @@ static void sent_event(struct engine *e, struct elink *l, struct pkt *p, uint32_
 	fill_event(l, ev, ENGINE_SENT, p, leaf, e->now);
 	ev->set_dscp = ev->class->set_dscp;
 	ev->set_ce = (p->flags & PKT_MARKED) != 0;
+	ev->by_min = tree_by_min(l->tree);
 	a->marked += ev->set_ce;
 	was = forget(l, p);
 	ev->id = was.id;
@@ -191,8 +193,8 @@ static void remember(struct elink *l, struct pkt *p, uint64_t id, uint32_t slot,
 	p->id = w;
 }
 
-static void enqueue(struct engine *e, struct elink *l, uint64_t id, uint32_t len,
-		    const struct dissected *d, const struct match_result *res)
+static void enqueue(struct engine *e, struct elink *l, uint64_t arrival, uint64_t id,
+		    uint32_t len, const struct dissected *d, const struct match_result *res)
 {
 	uint32_t leaf = res->class->index;
 	struct pkt *p;
@@ -204,7 +206,7 @@ static void enqueue(struct engine *e, struct elink *l, uint64_t id, uint32_t len
 		return;
 	}
 	remember(l, p, id, res->slot, d->dscp);
-	p->arrival = e->now;
+	p->arrival = arrival;
 	p->flow = res->flow;
 	p->host = res->host;
 	p->len = len;
@@ -237,15 +239,37 @@ static inline struct elink *find_link(const struct engine *e, const struct polic
 	return *base;
 }
 
-enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
-			       const struct dissected *d, struct engine_ticket *ticket)
+/* What the line counts for a packet: for a large segment, each packet that becomes of it. */
+static uint32_t charge(const struct policy_link *l, const struct dissected *d)
+{
+	uint64_t len = policy_charge(l, d->len);
+	uint32_t header = d->l4, payload;
+
+	if (d->segment && d->len > d->segment) {
+		if (d->key.proto == IPPROTO_TCP)
+			header += d->l4 && d->caplen > d->l4 + 12u ? d->ip[d->l4 + 12] >> 4 << 2
+								   : 20;
+		else
+			header += 8;
+		if (header < d->segment && header < d->len) {
+			payload = d->len - header;
+			len = payload / (d->segment - header) *
+			      (uint64_t)policy_charge(l, d->segment);
+			payload %= d->segment - header;
+			if (payload)
+				len += policy_charge(l, header + payload);
+		}
+	}
+	return len < SCHED_LEN_MAX ? (uint32_t)len : SCHED_LEN_MAX;
+}
+
+/* The packet's link and class, and its way into the queue. */
+static enum engine_took place(struct engine *e, uint64_t arrival, uint64_t id,
+			      const struct dissected *d, struct engine_ticket *ticket)
 {
 	struct match_result res;
 	uint32_t len;
 
-	if (now > e->now)
-		e->now = now;
-	count_packet(e, d);
 	match_packet(e->match, d, e->now, &res);
 	if (!res.link) {
 		e->stats.passed_packets++;
@@ -254,13 +278,28 @@ enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
 			*ticket = (struct engine_ticket){0};
 		return ENGINE_PASSED;
 	}
-	len = policy_charge(res.link, d->len);
-	if (len > SCHED_LEN_MAX)
-		len = SCHED_LEN_MAX;
+	len = charge(res.link, d);
 	if (ticket)
 		*ticket = (struct engine_ticket){res.link, res.class, len};
-	enqueue(e, find_link(e, res.link), id, len, d, &res);
+	enqueue(e, find_link(e, res.link), arrival, id, len, d, &res);
 	return ENGINE_QUEUED;
+}
+
+enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
+			       const struct dissected *d, struct engine_ticket *ticket)
+{
+	if (now > e->now)
+		e->now = now;
+	count_packet(e, d);
+	return place(e, e->now, id, d, ticket);
+}
+
+enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
+			       const struct dissected *d)
+{
+	if (now > e->now)
+		e->now = now;
+	return place(e, arrival < e->now ? arrival : e->now, id, d, NULL);
 }
 
 void engine_prefetch(const struct engine *e, const struct dissected *sooner,
@@ -359,6 +398,8 @@ const struct account *engine_account(const struct engine *e, const struct policy
 		return a;
 	memset(a, 0, sizeof(*a));
 	add_leaves(l, a, c);
+	if (!c->parent)
+		account_add(a, &l->gone);
 	note_backlog(v);
 	a->backlog_max = v->backlog_max;
 	a->backlog_bytes_max = v->bytes_max;

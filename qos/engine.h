@@ -32,8 +32,9 @@ struct engine;
 struct engine_opts {
 	const struct policy_link *only; /* NULL: all links, `capture` decides */
 	uint32_t flows_max;		/* 0: default of match.h */
-	uint8_t key[16]; /* of the hashes; zero for replay: same input, same output */
-	uint64_t now;	 /* start of time */
+	uint32_t packets_max; /* that may wait on a link; 0: what its leaves' limits allow */
+	uint8_t key[16];      /* of the hashes; zero for replay: same input, same output */
+	uint64_t now;	      /* start of time */
 };
 
 enum engine_what {
@@ -49,8 +50,9 @@ struct engine_event {
 	uint64_t arrival, when; /* ns */
 	uint32_t len;		/* charged bytes */
 	enum pkt_drop drop;
-	int set_dscp; /* -1, or what its DSCP field must become */
-	bool set_ce;  /* its ECN field must become CE */
+	int set_dscp;	/* -1, or what its DSCP field must become */
+	bool set_ce;	/* its ECN field must become CE */
+	uint8_t by_min; /* by which right it left: see tree_by_min(); for engine_vanished() */
 };
 
 enum engine_took { ENGINE_PASSED, ENGINE_QUEUED };
@@ -90,6 +92,46 @@ uint64_t engine_waiting(const struct engine *e);
 
 /* Bytes that the engine took at set-up, or may come to take. */
 size_t engine_memory(const struct engine *e);
+
+/*
+ * A packet that engine_poll() gave as ENGINE_SENT was not there any more. Its bytes go back
+ * into the buckets of its class and of all above, and it counts as dropped
+ * (PKT_DROP_VANISHED) instead of sent; the delay that it had stays in the histogram.
+ */
+void engine_vanished(struct engine *e, const struct policy_class *c, uint32_t len,
+		     uint8_t by_min);
+
+/*
+ * One engine takes over from another (a policy was changed), with nothing lost:
+ *
+ *     engine_poll() the old one until ENGINE_NOTHING
+ *     engine_withdraw() all that waits in it
+ *     engine_inherit() counters and buckets
+ *     engine_return() what was withdrawn, in that order, and engine_poll() the new one
+ *
+ * Every packet is classified anew, so that the packets of a flow stay in order whatever
+ * became of its class.
+ */
+struct engine_left {
+	uint64_t id, arrival, seq;
+	const struct policy_class *class; /* of the old policy */
+	uint32_t len;
+	uint32_t link;
+};
+/*
+ * Takes out up to `room` packets that wait, uncounted as if they had never come, sorted by
+ * the order in which they came (link by link). All of them need room for engine_waiting().
+ */
+size_t engine_withdraw(struct engine *e, struct engine_left *v, size_t room);
+/*
+ * Classes of the same path on a link of the same name keep their counters and the state of
+ * their buckets. What leaves counted that are none any more stays in the count of their
+ * link, so that it never goes backwards. Time goes on from that of the old engine.
+ */
+void engine_inherit(struct engine *e, const struct engine *old);
+/* As engine_packet(), for one that came at `arrival` and is not counted as a packet again. */
+enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
+			       const struct dissected *d);
 
 /*
  * Accounting: of a class (leaf, inner class, or a link's root). Always there; of a class

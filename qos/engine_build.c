@@ -104,10 +104,13 @@ static struct tree *build_tree(const struct policy_link *l, size_t packets, uint
 	return t;
 }
 
-static int build_link(struct elink *e, const struct policy_link *l, uint64_t now)
+static int build_link(struct elink *e, const struct policy_link *l, uint32_t packets_max,
+		      uint64_t now)
 {
 	e->link = l;
 	e->room = packets_bound(l);
+	if (packets_max && e->room > packets_max)
+		e->room = packets_max;
 	e->free = NO_WAITING;
 	e->tree = build_tree(l, e->room, now);
 	e->account = calloc(l->n_all, sizeof(*e->account));
@@ -132,9 +135,9 @@ static int compare_links(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int build_links(struct engine *e, const struct policy *p, const struct policy_link *only)
+static int build_links(struct engine *e, const struct policy *p, const struct engine_opts *o)
 {
-	uint32_t n = only ? 1 : (uint32_t)p->n_link;
+	uint32_t n = o->only ? 1 : (uint32_t)p->n_link;
 
 	e->link = calloc(n, sizeof(*e->link));
 	e->by_address = calloc(n, sizeof(struct elink *));
@@ -142,9 +145,9 @@ static int build_links(struct engine *e, const struct policy *p, const struct po
 	if (!e->link || !e->by_address || !e->pending || timers_init(&e->due, n))
 		return -1;
 	for (; e->n_link < n; e->n_link++) {
-		const struct policy_link *l = only ? only : p->link[e->n_link];
+		const struct policy_link *l = o->only ? o->only : p->link[e->n_link];
 
-		if (build_link(&e->link[e->n_link], l, e->now)) {
+		if (build_link(&e->link[e->n_link], l, o->packets_max, e->now)) {
 			e->n_link++; /* what there is of it is freed with the others */
 			return -1;
 		}
@@ -167,7 +170,7 @@ struct engine *engine_new(const struct policy *p, const struct engine_opts *o,
 	e->now = o->now;
 	e->flows_max = o->flows_max ? o->flows_max : MATCH_FLOWS_DEFAULT;
 	e->match = match_new(p, &m, r);
-	if (!e->match || build_links(e, p, o->only)) {
+	if (!e->match || build_links(e, p, o)) {
 		engine_free(e);
 		return NULL;
 	}

@@ -36,6 +36,7 @@ struct elink {
 	struct live *live;	 /* likewise */
 	struct waiting *waiting;
 	uint32_t room, fresh, free; /* of `waiting` */
+	struct account gone;	    /* what leaves counted that another policy had */
 };
 
 struct engine {

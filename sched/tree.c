@@ -341,6 +341,23 @@ void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
 		wake(n, p, now);
 }
 
+/* Takes one packet out of the leaf n, not by its turn. NULL: it is empty. */
+static struct pkt *shed(struct tree *t, struct node *n, uint64_t now)
+{
+	struct pkt *p = n->qops->shed(n->queue);
+	const struct pkt *next;
+	uint64_t when;
+
+	if (!p)
+		return NULL;
+	p->leaf = (uint16_t)(n - t->node);
+	settle(n, p->len, false, NULL, now);
+	next = n->packets ? n->qops->head(n->queue, now, &when) : NULL;
+	if (next)
+		wake(n, next, now);
+	return p;
+}
+
 void tree_relieve(struct tree *t, uint64_t now)
 {
 	struct node *n = NULL;
@@ -354,22 +371,82 @@ void tree_relieve(struct tree *t, uint64_t now)
 		return;
 	left = n->packets / 2;
 	for (unsigned k = 0; k < RELIEF && n->packets > left; k++) {
-		struct pkt *p = n->qops->shed(n->queue);
+		struct pkt *p = shed(t, n, now);
 
 		if (!p)
 			return;
 		p->drop = PKT_DROP_MEMORY;
-		p->leaf = (uint16_t)(n - t->node);
 		pkt_list_push(&t->dropped, p);
-		settle(n, p->len, false, NULL, now);
-		if (n->packets) {
-			uint64_t when;
-			const struct pkt *next = n->qops->head(n->queue, now, &when);
+	}
+}
 
-			if (next)
-				wake(n, next, now);
+struct pkt *tree_withdraw(struct tree *t, uint32_t *leaf, uint64_t now)
+{
+	t->when = 0;
+	for (uint32_t i = 1; i < t->n && t->node[0].packets; i++) {
+		struct node *n = &t->node[i];
+		struct pkt *p = n->inner || !n->packets ? NULL : shed(t, n, now);
+
+		if (p) {
+			*leaf = p->leaf;
+			return p;
 		}
 	}
+	return NULL;
+}
+
+static void refill(struct bucket *b, uint32_t len, uint64_t now)
+{
+	if (!b->rate)
+		return;
+	bucket_fill(b, now);
+	bucket_give(b, len);
+}
+
+void tree_give_back(struct tree *t, uint32_t leaf, uint32_t len, uint8_t by_min, uint64_t now)
+{
+	struct node *n = &t->node[leaf];
+
+	t->when = 0;
+	for (; n; n = n->parent) {
+		refill(&n->max, len, now);
+		if (n->depth <= by_min)
+			refill(&n->min, len, now);
+		/* who waited for what was taken need not wait any more */
+		if (!n->parent)
+			return;
+		if (n->state == NODE_HELD)
+			timers_set(&n->parent->inner->held, n->slot, now);
+		if (n->min_below && n->packets) {
+			if (n->min.rate)
+				n->min_when = min_again(n, now);
+			note_min(n);
+		}
+	}
+}
+
+static void inherit(struct bucket *b, const struct bucket *from, uint64_t now)
+{
+	struct bucket was = *from;
+
+	if (!b->rate || !was.rate)
+		return;
+	bucket_fill(&was, now);
+	bucket_fill(b, now);
+	b->level = was.level < b->cap ? was.level : b->cap;
+}
+
+void tree_inherit(struct tree *t, uint32_t class, const struct tree *from, uint32_t from_class,
+		  uint64_t now)
+{
+	inherit(&t->node[class].max, &from->node[from_class].max, now);
+	inherit(&t->node[class].min, &from->node[from_class].min, now);
+	t->when = 0;
+}
+
+uint8_t tree_by_min(const struct tree *t)
+{
+	return t->by_min;
 }
 
 /* What would go now if the link were free; NULL: nothing before *when. */
@@ -416,6 +493,7 @@ struct pkt *tree_dequeue(struct tree *t, uint64_t now, uint32_t *leaf, uint64_t 
 		settle(found.at, p->len, p->drop == PKT_KEPT, found.via, now);
 		if (p->drop == PKT_KEPT) {
 			*leaf = p->leaf;
+			t->by_min = found.via ? found.via->depth : 0;
 			return p;
 		}
 		pkt_list_push(&t->dropped, p);

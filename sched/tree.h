@@ -112,6 +112,28 @@ struct pkt *tree_dequeue(struct tree *t, uint64_t now, uint32_t *leaf, uint64_t 
 /* A packet that was dropped, with p->drop saying why and *leaf its class; NULL: no more. */
 struct pkt *tree_reap(struct tree *t, uint32_t *leaf);
 
+/*
+ * By which right the packet of the last tree_dequeue() went: 0 its turn, else the depth
+ * (1: below the root) of the class whose `min` it was.
+ */
+uint8_t tree_by_min(const struct tree *t);
+
+/*
+ * A packet that tree_dequeue() gave did not leave after all: its bytes go back into the
+ * buckets that they came from. by_min: as tree_by_min() said of it.
+ */
+void tree_give_back(struct tree *t, uint32_t leaf, uint32_t len, uint8_t by_min, uint64_t now);
+
+/* Takes out any packet that waits, with its leaf in *leaf; NULL: none does. */
+struct pkt *tree_withdraw(struct tree *t, uint32_t *leaf, uint64_t now);
+
+/*
+ * The buckets of a class become what they are in another tree's class at `now`: never
+ * fuller than there, nor than their own burst. A bucket that was not there stays full.
+ */
+void tree_inherit(struct tree *t, uint32_t class, const struct tree *from, uint32_t from_class,
+		  uint64_t now);
+
 struct tree_state {
 	uint32_t packets; /* waiting now, in it and below it */
 	uint64_t bytes;

@@ -45,7 +45,8 @@ struct tree {
 	uint32_t mtu;
 	bool ready;
 	uint64_t seq;
-	uint64_t when; /* nothing can happen before, unless something comes; 0: not known */
+	uint8_t by_min; /* of the packet that left last */
+	uint64_t when;	/* nothing can happen before, unless something comes; 0: not known */
 	uint64_t start;
 	struct pkt_pool pool;
 	struct pkt_list dropped; /* for tree_reap() */

@@ -18,7 +18,7 @@ import sys
 from collections import Counter, defaultdict
 
 COLUMNS = ["packet", "arrival_ns", "link", "class", "length", "verdict", "departure_ns", "reason"]
-REASONS = {"limit", "aqm", "deadline", "memory", "removed"}
+REASONS = {"limit", "aqm", "deadline", "memory", "removed", "vanished"}
 
 
 def pcap(path):

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The gateway's life: it starts all or nothing, and leaves nothing behind. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "gw/gateway_priv.h"
+
+#define HELD_MAX 60000u	 /* below NFQ_HELD_MAX: our limits bite before the kernel's */
+#define ON_THE_WAY 2048u /* packets that the kernel holds and we have not read yet */
+#define WHOLE_SEGMENTS_FROM UINT64_C(500000000) /* bit/s: 64 KB take about 1 ms */
+#define MTU_USUAL 1500u
+
+uint64_t gateway_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+int gateway_fail(char *err, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, size, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (g->o.log)
+		g->o.log(g->o.arg, level, text);
+}
+
+int gateway_check(const struct policy *p, struct policy_report *r)
+{
+	unsigned before = r->errors;
+
+	for (size_t i = 0; i < p->n_link; i++) {
+		const struct policy_link *l = p->link[i];
+
+		if (!l->interface) {
+			policy_complain(
+				r, POLICY_ERROR, p->file, l->mark,
+				"link \"%s\" has no \"interface\": the gateway must know by "
+				"which one its packets leave",
+				l->name);
+			continue;
+		}
+		if (strlen(l->interface) >= IFNAMSIZ)
+			policy_complain(r, POLICY_ERROR, p->file, l->mark,
+					"interface \"%s\": a name has at most %d characters",
+					policy_shown(l->interface).s, IFNAMSIZ - 1);
+		for (size_t k = 0; k < i; k++)
+			if (p->link[k]->interface &&
+			    !strcmp(p->link[k]->interface, l->interface))
+				policy_complain(r, POLICY_ERROR, p->file, l->mark,
+						"link \"%s\" has the interface of link \"%s\" "
+						"(%s): a packet "
+						"that leaves can be on one link only",
+						l->name, p->link[k]->name, l->interface);
+	}
+	return r->errors == before ? 0 : -1;
+}
+
+uint64_t gateway_dscp(const struct policy *p)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < p->n_link; i++)
+		for (size_t k = 0; k < p->link[i]->n_all; k++)
+			if (p->link[i]->all[k]->set_dscp >= 0)
+				set |= UINT64_C(1) << p->link[i]->all[k]->set_dscp;
+	return set;
+}
+
+struct complaint {
+	char text[256];
+};
+
+static void keep_complaint(void *arg, enum policy_severity sev, const char *file,
+			   struct policy_mark at, const char *text)
+{
+	struct complaint *c = arg;
+
+	if (sev == POLICY_ERROR && !c->text[0])
+		snprintf(c->text, sizeof(c->text), "%s:%d:%d: %s", file, at.line, at.col, text);
+}
+
+struct engine *gateway_engine(const struct policy *p, const struct policy_link *l,
+			      uint32_t held_max, char *err, size_t errsize)
+{
+	struct complaint c = {0};
+	struct policy_report r = {.fn = keep_complaint, .arg = &c};
+	struct engine_opts o = {.only = l, .packets_max = held_max, .now = gateway_now()};
+	struct engine *e;
+
+	if (getrandom(o.key, sizeof(o.key), 0) != (ssize_t)sizeof(o.key)) {
+		gateway_fail(err, errsize, "random numbers: %s", strerror(errno));
+		return NULL;
+	}
+	e = engine_new(p, &o, &r);
+	if (!e)
+		gateway_fail(err, errsize, "link %s: %s", l->name,
+			     c.text[0] ? c.text : strerror(ENOMEM));
+	return e;
+}
+
+int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
+		      struct glink *to, char *err, size_t errsize)
+{
+	struct worker_conf w = {.policy = p, .link = l};
+	struct nfq_conf q = {.gso = l->rate.bps >= WHOLE_SEGMENTS_FROM};
+	uint16_t from = g->o.queue_from ? g->o.queue_from : GATEWAY_QUEUE_FROM;
+	int number = nfq_free_numbers(from, 1);
+
+	if (number < 0)
+		return gateway_fail(err, errsize,
+				    "link %s: no free queue number from %u on: %s", l->name,
+				    from, strerror(errno));
+	*to = (struct glink){.link = l, .gso = q.gso, .queue = (uint16_t)number};
+	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
+	if (ifwatch_get(l->interface, &to->iface))
+		return gateway_fail(err, errsize, "link %s: interface %s: %s", l->name,
+				    l->interface, strerror(errno));
+	q.number = to->queue;
+	q.maxlen = to->held_max + ON_THE_WAY;
+	w.held_max = to->held_max;
+	w.mtu = to->iface.there ? to->iface.mtu : MTU_USUAL;
+	w.engine = gateway_engine(p, l, to->held_max, err, errsize);
+	if (!w.engine)
+		return -1;
+	w.queue = nfq_open(&q, err, errsize);
+	if (w.queue)
+		to->worker = worker_new(&w, err, errsize);
+	if (to->worker)
+		return 0;
+	if (w.queue)
+		nfq_close(w.queue);
+	engine_free(w.engine);
+	return -1;
+}
+
+void gateway_link_close(struct glink *l)
+{
+	worker_free(l->worker);
+	for (size_t i = 0; i < l->n_warning; i++)
+		free(l->warning[i]);
+	free(l->warning);
+	*l = (struct glink){0};
+}
+
+int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
+		  size_t errsize)
+{
+	struct rule_link *v = calloc(n + 1, sizeof(*v));
+	int failed;
+
+	if (!v)
+		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct rule_link){link[i].link->interface, link[i].queue};
+	failed = rules_set(g->rules, v, n, g->dscp, err, errsize);
+	free(v);
+	return failed;
+}
+
+/* All of what gateway_open() is made of that can fail. */
+static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
+{
+	const struct policy *p = g->policy;
+
+	g->ifwatch = ifwatch_open(err, errsize);
+	if (!g->ifwatch)
+		return -1;
+	g->rules = rules_open(second, err, errsize);
+	if (!g->rules)
+		return -1;
+	g->link = calloc(p->n_link, sizeof(*g->link));
+	if (!g->link)
+		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+	for (; g->n_link < p->n_link; g->n_link++)
+		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], err,
+				      errsize))
+			return -1;
+	for (size_t i = 0; i < g->n_link; i++)
+		if (worker_start(g->link[i].worker, err, errsize))
+			return -1;
+	g->dscp = gateway_dscp(p);
+	/* last: from here on packets come */
+	return gateway_rules(g, g->link, g->n_link, err, errsize);
+}
+
+struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *err,
+			     size_t errsize)
+{
+	struct gateway *g = calloc(1, sizeof(*g));
+
+	*second = false;
+	if (!g) {
+		gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	g->o = *o;
+	g->policy = o->policy;
+	g->started = gateway_now();
+	g->generation = 1;
+	g->intact = true;
+	g->linear = !nfq_kernel_hashes(NULL);
+	if (open_all(g, second, err, errsize)) {
+		g->policy = NULL; /* stays the caller's */
+		gateway_close(g);
+		return NULL;
+	}
+	for (size_t i = 0; i < g->n_link; i++) {
+		if (!g->link[i].iface.there)
+			gateway_say(
+				g, 4,
+				"link %s: there is no interface %s yet: the link waits for it",
+				g->link[i].link->name, g->link[i].link->interface);
+		gateway_look(g, &g->link[i]);
+	}
+	g->looked = gateway_now();
+	return g;
+}
+
+void gateway_close(struct gateway *g)
+{
+	char err[256];
+
+	/*
+	 * No new packets first, and not by removing the chain: that would drop what is held.
+	 * Then what is held is let go, and only then the table and the queues disappear.
+	 */
+	if (g->rules && g->n_link && rules_set(g->rules, NULL, 0, g->dscp, err, sizeof(err)))
+		gateway_say(g, 3, "%s", err);
+	for (size_t i = 0; i < g->n_link; i++)
+		worker_stop(g->link[i].worker);
+	if (g->rules)
+		rules_close(g->rules);
+	for (size_t i = 0; i < g->n_link; i++)
+		gateway_link_close(&g->link[i]);
+	if (g->ifwatch)
+		ifwatch_close(g->ifwatch);
+	policy_free(g->policy);
+	free(g->link);
+	free(g);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Copies of what the workers own, taken between two packets and a few classes at a time, so
+ * that asking never holds up the line for long.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gw/gateway_priv.h"
+
+#define LEAVES_AT_ONCE 64u /* some 15 KB each: less than 100 us */
+
+/* One visit to a worker. */
+struct visit {
+	struct gateway_link *to;
+	size_t from, n; /* classes already copied, and in all */
+};
+
+static uint64_t wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+static unsigned leaves_below(const struct policy_class *c)
+{
+	unsigned n = !c->n_child;
+
+	for (size_t i = 0; i < c->n_child; i++)
+		n += leaves_below(c->child[i]);
+	return n;
+}
+
+static void copy_accounts(struct worker *w, void *arg)
+{
+	struct visit *v = arg;
+	const struct policy_link *l = worker_link(w);
+	unsigned leaves = 0;
+
+	while (v->from < v->n && leaves < LEAVES_AT_ONCE) {
+		const struct policy_class *c = l->all[v->from];
+
+		v->to->class[v->from].account = *engine_account(worker_engine(w), c);
+		leaves += leaves_below(c);
+		v->from++;
+	}
+	if (v->from == v->n) {
+		engine_get_stats(worker_engine(w), &v->to->engine);
+		worker_get_health(w, &v->to->health);
+	}
+}
+
+static int copy_names(struct gateway_link *to, const struct policy_link *l)
+{
+	to->class = calloc(l->n_all, sizeof(*to->class));
+	if (!to->class)
+		return -1;
+	for (; to->n_class < l->n_all; to->n_class++) {
+		const struct policy_class *c = l->all[to->n_class];
+		struct gateway_class *k = &to->class[to->n_class];
+
+		k->path = strdup(c->path);
+		if (!k->path)
+			return -1;
+		k->leaf = !c->n_child;
+		k->min_bps = c->min_bps;
+		k->max_bps = c->parent ? c->max.bps : l->rate.bps;
+		k->max_latency = c->max_latency;
+		k->max_jitter = c->max_jitter;
+		k->weight = c->weight;
+	}
+	return 0;
+}
+
+static int copy_warnings(struct gateway_link *to, const struct glink *l)
+{
+	to->warning = calloc(l->n_warning + 1, sizeof(*to->warning));
+	if (!to->warning)
+		return -1;
+	for (; to->n_warning < l->n_warning; to->n_warning++) {
+		to->warning[to->n_warning] = strdup(l->warning[to->n_warning]);
+		if (!to->warning[to->n_warning])
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
+{
+	struct visit v = {.to = to};
+
+	to->name = strdup(l->link->name);
+	to->interface = strdup(l->link->interface);
+	if (!to->name || !to->interface || copy_names(to, l->link) || copy_warnings(to, l))
+		return -1;
+	to->rate_bps = l->link->rate.bps;
+	to->queue = l->queue;
+	to->up = l->iface.there && l->iface.up;
+	to->segments = l->gso;
+	to->linear = g->linear;
+	to->mtu = l->iface.mtu;
+	to->held_max = l->held_max;
+	to->kernel_dropped = l->kernel.dropped;
+	to->kernel_user_dropped = l->kernel.user_dropped;
+	/* reloads are done by this thread too: the policy stays the same meanwhile */
+	v.n = to->n_class;
+	while (v.from < v.n)
+		worker_call(l->worker, copy_accounts, &v);
+	return 0;
+}
+
+struct gateway_snapshot *gateway_snapshot(struct gateway *g)
+{
+	struct gateway_snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->now = gateway_now();
+	s->wall = wall_ns();
+	s->started = g->started;
+	s->policy = strdup(g->policy->file);
+	s->generation = g->generation;
+	s->reloads_failed = g->reloads_failed;
+	s->reloaded = g->reloaded;
+	s->native = rules_how(g->rules) == RULE_NATIVE;
+	s->intact = g->intact;
+	s->link = calloc(g->n_link, sizeof(*s->link));
+	if (!s->policy || !s->link) {
+		gateway_snapshot_free(s);
+		return NULL;
+	}
+	for (; s->n_link < g->n_link; s->n_link++) {
+		if (copy_link(&s->link[s->n_link], g, &g->link[s->n_link])) {
+			s->n_link++; /* what there is of it goes with the others */
+			gateway_snapshot_free(s);
+			return NULL;
+		}
+	}
+	return s;
+}
+
+static void free_link(struct gateway_link *l)
+{
+	for (size_t i = 0; i < l->n_class; i++)
+		free(l->class[i].path);
+	for (size_t i = 0; i < l->n_warning; i++)
+		free(l->warning[i]);
+	free(l->class);
+	free(l->warning);
+	free(l->name);
+	free(l->interface);
+}
+
+void gateway_snapshot_free(struct gateway_snapshot *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_link; i++)
+		free_link(&s->link[i]);
+	free(s->link);
+	free(s->policy);
+	free(s);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the gateway notices while it runs: interfaces, losses, what goes round it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gw/around.h"
+#include "gw/gateway_priv.h"
+
+#define QUEUES_MAX 256
+#define LOOK_EVERY (UINT64_C(10) * 1000000000)
+#define TELL_EVERY (UINT64_C(60) * 1000000000)
+
+int gateway_fd(const struct gateway *g)
+{
+	return ifwatch_fd(g->ifwatch);
+}
+
+static void changed(void *arg, const struct ifwatch_state *s)
+{
+	struct gateway *g = arg;
+
+	for (size_t i = 0; i < g->n_link; i++) {
+		struct glink *l = &g->link[i];
+		bool was = l->iface.there && l->iface.up, is = s->there && s->up;
+
+		if (strcmp(l->link->interface, s->name) != 0)
+			continue;
+		if (was && !is)
+			gateway_say(g, 4, "link %s: interface %s %s: the link waits",
+				    l->link->name, s->name, s->there ? "went down" : "is gone");
+		else if (!was && is)
+			gateway_say(g, 6, "link %s: interface %s is up", l->link->name,
+				    s->name);
+		l->iface = *s;
+		if (s->there)
+			worker_set_mtu(l->worker, s->mtu);
+	}
+}
+
+void gateway_event(struct gateway *g)
+{
+	if (ifwatch_read(g->ifwatch, changed, g))
+		gateway_say(g, 3, "cannot see interfaces come and go any more: %m");
+}
+
+/* ---- What goes round it. */
+
+struct findings {
+	char **v;
+	size_t n;
+};
+
+static void found(void *arg, const char *text)
+{
+	struct findings *f = arg;
+	char **v = realloc(f->v, (f->n + 1) * sizeof(*v));
+
+	if (!v)
+		return;
+	f->v = v;
+	v[f->n] = strdup(text);
+	f->n += v[f->n] != NULL;
+}
+
+static bool known(const struct glink *l, const char *text)
+{
+	for (size_t i = 0; i < l->n_warning; i++)
+		if (!strcmp(l->warning[i], text))
+			return true;
+	return false;
+}
+
+void gateway_look(struct gateway *g, struct glink *l)
+{
+	struct findings f = {0};
+
+	if (around_look(l->link->interface, l->link->rate.bps, found, &f) < 0)
+		gateway_say(g, 4, "link %s: cannot look for what goes round it: %m",
+			    l->link->name);
+	for (size_t i = 0; i < f.n; i++)
+		if (!known(l, f.v[i]))
+			gateway_say(g, 4, "link %s: %s", l->link->name, f.v[i]);
+	for (size_t i = 0; i < l->n_warning; i++)
+		free(l->warning[i]);
+	free(l->warning);
+	l->warning = f.v;
+	l->n_warning = f.n;
+}
+
+/* ---- Losses. */
+
+static const struct {
+	const char *what, *why;
+} losses[LOSS_N] = {
+	[LOSS_VANISHED] =
+		{"packets vanished while they were held",
+		 "somebody deleted an nftables base chain (a firewall was reloaded), or an "
+		 "interface went down; their bytes were given back"},
+	[LOSS_QUEUE_FULL] = {"packets were dropped by the kernel because its queue was full",
+			     "give the classes smaller limits"},
+	[LOSS_SOCKET_FULL] =
+		{"packets were dropped by the kernel because weir did not read fast enough",
+		 "the processor is too slow or too busy for this load"},
+	[LOSS_MISSED] = {"packets never reached weir", "the kernel lost them on the way to it"},
+	[LOSS_VERDICT] = {"verdicts were refused by the kernel",
+			  "see the errors in weir status"},
+	[LOSS_TWICE] = {"packets came a second time and were passed on",
+			"somebody added a base chain to the same hook"},
+};
+
+static void ask_health(struct worker *w, void *arg)
+{
+	worker_get_health(w, arg);
+}
+
+static void look_for_losses(struct gateway *g, struct glink *l, uint64_t now)
+{
+	struct worker_health h;
+	uint64_t count[LOSS_N];
+
+	worker_call(l->worker, ask_health, &h);
+	count[LOSS_VANISHED] = h.vanished;
+	count[LOSS_QUEUE_FULL] = l->kernel.dropped;
+	count[LOSS_SOCKET_FULL] = l->kernel.user_dropped;
+	/* what the kernel says that it dropped has its own line */
+	count[LOSS_MISSED] =
+		h.queue.missed > l->kernel.dropped + l->kernel.user_dropped
+			? h.queue.missed - l->kernel.dropped - l->kernel.user_dropped
+			: 0;
+	count[LOSS_VERDICT] = h.queue.errors;
+	count[LOSS_TWICE] = h.twice;
+	for (unsigned i = 0; i < LOSS_N; i++) {
+		struct told *t = &l->told[i];
+
+		if (count[i] <= t->count || (t->at && now - t->at < TELL_EVERY))
+			continue;
+		gateway_say(g, 4, "link %s: %llu %s: %s", l->link->name,
+			    (unsigned long long)(count[i] - t->count), losses[i].what,
+			    losses[i].why);
+		*t = (struct told){count[i], now};
+	}
+}
+
+static void read_kernel(struct gateway *g)
+{
+	struct nfq_kernel v[QUEUES_MAX];
+	int n = nfq_kernel_queues(v, QUEUES_MAX);
+
+	for (int k = 0; k < n; k++)
+		for (size_t i = 0; i < g->n_link; i++)
+			if (g->link[i].queue == v[k].number)
+				g->link[i].kernel = v[k];
+}
+
+void gateway_tick(struct gateway *g)
+{
+	uint64_t now = gateway_now();
+	bool look = now - g->looked >= LOOK_EVERY;
+
+	read_kernel(g);
+	for (size_t i = 0; i < g->n_link; i++) {
+		look_for_losses(g, &g->link[i], now);
+		if (look)
+			gateway_look(g, &g->link[i]);
+	}
+	if (look)
+		g->looked = now;
+	if (g->intact && !rules_intact(g->rules)) {
+		g->intact = false;
+		gateway_say(g, 3,
+			    "the table \"%s\" was changed or removed by somebody: "
+			    "packets pass without being shaped",
+			    RULE_TABLE);
+	}
+}
+
+bool gateway_alive(struct gateway *g)
+{
+	bool alive = g->intact;
+
+	for (size_t i = 0; i < g->n_link; i++) {
+		struct worker_health h;
+
+		worker_call(g->link[i].worker, ask_health, &h);
+		if (!h.error)
+			continue;
+		gateway_say(g, 3, "link %s: its queue failed: %s", g->link[i].link->name,
+			    strerror(h.error));
+		alive = false;
+	}
+	return alive;
+}

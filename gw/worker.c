@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A link's thread: packets in, engine, verdicts out.
+ *
+ * Time is read for every packet, and the engine is polled after each, so that what happens
+ * here is what happens in a replay of the same packets. Verdicts are gathered over a batch
+ * of received packets; the kernel runs the rest of a packet's path in our sendto().
+ */
+#include "gw/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gw/held.h"
+#include "gw/rule.h"
+
+#define BATCH 64u	  /* packets taken before verdicts are sent */
+#define RETURN_BATCH 512u /* below ENGINE_UNPOLLED_MAX */
+#define SECOND UINT64_C(1000000000)
+
+struct call {
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+};
+
+struct worker {
+	const struct policy *policy;
+	const struct policy_link *link;
+	struct engine *engine;
+	struct nfq *queue;
+	struct held held;
+	struct nfq_ops ops;
+	struct worker_health health;
+	struct nfq_stats queue_last; /* of a queue that was closed */
+	uint64_t now;		     /* of the packet that comes */
+	uint32_t generation;	     /* of the engine, for verdicts that fail later */
+	atomic_uint mtu;
+	bool closing; /* nothing is scheduled any more, only let go */
+
+	pthread_t thread;
+	bool started;
+	int wake; /* eventfd */
+	atomic_bool called;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	struct call call; /* fn NULL: none */
+	bool stop, ended;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* ---- Verdicts, and what may come back of them. */
+
+/*
+ * What is to be known when a verdict fails: whose bytes to give back. Class, generation of
+ * the engine, by which min, length (SCHED_LEN_MAX is below 2^24).
+ */
+static uint64_t token_of(const struct worker *w, const struct engine_event *ev)
+{
+	return (uint64_t)ev->class->index << 48 | (uint64_t)(w->generation & 0xffff) << 32 |
+	       (uint64_t)ev->by_min << 24 | ev->len;
+}
+
+static void verdict_failed(void *arg, uint64_t token, int error)
+{
+	struct worker *w = arg;
+	uint32_t index = (uint32_t)(token >> 48);
+
+	if (error != ENOENT || !token)
+		return;
+	w->health.vanished++;
+	if ((token >> 32 & 0xffff) != (w->generation & 0xffff) || index >= w->link->n_all)
+		return;
+	engine_vanished(w->engine, w->link->all[index], (uint32_t)token & 0xffffff,
+			(uint8_t)(token >> 24));
+}
+
+static void let_go(struct worker *w, const struct engine_event *ev)
+{
+	const struct held_packet *p = held_take(&w->held, (uint32_t)ev->id);
+
+	if (ev->what == ENGINE_DROPPED)
+		nfq_drop(w->queue, p->id, 0);
+	else
+		nfq_accept(w->queue, p->id, rule_mark(p->mark, ev->set_dscp, ev->set_ce),
+			   token_of(w, ev));
+}
+
+static void poll_engine(struct worker *w, uint64_t now)
+{
+	struct engine_event ev;
+
+	while (engine_poll(w->engine, now, &ev) != ENGINE_NOTHING)
+		let_go(w, &ev);
+}
+
+/* ---- Packets. */
+
+/* 0, or -1: it cannot be classified. */
+static int dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,
+		   struct dissected *d)
+{
+	uint32_t mtu = atomic_load_explicit(&w->mtu, memory_order_relaxed);
+
+	if (dissect_ip(data, caplen, len, d))
+		return -1;
+	d->segment = len > mtu ? mtu : 0;
+	return 0;
+}
+
+static void packet(void *arg, const struct nfq_packet *p)
+{
+	struct worker *w = arg;
+	struct dissected d;
+	uint32_t place;
+
+	if (p->mark & RULE_RELEASED) {
+		w->health.twice++;
+		nfq_accept(w->queue, p->id, p->mark, 0);
+		return;
+	}
+	if (dissect(w, p->data, p->caplen, p->len, &d)) {
+		w->health.undissected++;
+		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
+		return;
+	}
+	place = held_put(&w->held, p);
+	if (place == HELD_NONE) {
+		/* the engine holds fewer than there are places: cannot be, but is no reason to
+		 * stop */
+		nfq_drop(w->queue, p->id, 0);
+		return;
+	}
+	w->health.segments += d.segment != 0;
+	w->now = clock_ns(CLOCK_MONOTONIC);
+	if (engine_packet(w->engine, w->now, place, &d, NULL) == ENGINE_PASSED) {
+		const struct held_packet *h = held_take(&w->held, place);
+
+		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+	}
+	if (!w->closing)
+		poll_engine(w, w->now);
+}
+
+/* ---- The thread. */
+
+static void serve(struct worker *w)
+{
+	uint64_t n;
+
+	atomic_store(&w->called, false);
+	if (read(w->wake, &n, sizeof(n)) < 0) {
+		/* nothing to read is no fault: called and waking are not the same moment */
+	}
+	pthread_mutex_lock(&w->lock);
+	if (w->call.fn) {
+		w->call.fn(w, w->call.arg);
+		w->call.fn = NULL;
+		pthread_cond_broadcast(&w->done);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void note_late(struct worker_health *h, uint64_t late)
+{
+	uint64_t us = late / 1000;
+	unsigned b = us ? 64 - (unsigned)__builtin_clzll(us) : 0;
+
+	h->wakeups++;
+	h->late_sum += late;
+	if (late > h->late_max)
+		h->late_max = late;
+	h->late_hist[b < 32 ? b : 31]++;
+}
+
+/* Until something comes, or something is due. 0, or -1 with errno. */
+static int rest(struct worker *w)
+{
+	struct pollfd fd[2] = {{.fd = nfq_fd(w->queue), .events = POLLIN},
+			       {.fd = w->wake, .events = POLLIN}};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), due = engine_next(w->engine);
+	uint64_t left = due > now ? due - now : 0;
+	struct timespec t = {.tv_sec = (time_t)(left / SECOND),
+			     .tv_nsec = (long)(left % SECOND)};
+	int n;
+
+	if (due <= now)
+		return 0;
+	n = ppoll(fd, 2, due == NEVER ? NULL : &t, NULL);
+	if (n < 0)
+		return errno == EINTR ? 0 : -1;
+	if (!n) {
+		now = clock_ns(CLOCK_MONOTONIC);
+		note_late(&w->health, now > due ? now - due : 0);
+	}
+	return 0;
+}
+
+/* One round: what has come, what is due, what was asked. 0, or -1 with errno. */
+static int work(struct worker *w)
+{
+	int n = nfq_receive(w->queue, BATCH, &w->ops);
+
+	if (n < 0)
+		return -1;
+	poll_engine(w, clock_ns(CLOCK_MONOTONIC));
+	if (nfq_flush(w->queue))
+		return -1;
+	if (atomic_load_explicit(&w->called, memory_order_acquire))
+		serve(w);
+	return n ? 0 : rest(w);
+}
+
+/* All that the kernel has for us, so that nothing is left in it without a verdict. */
+static void take_all(struct worker *w)
+{
+	while (nfq_receive(w->queue, BATCH, &w->ops) > 0)
+		;
+}
+
+/* Everything held is accepted, in the order in which it came. */
+static void accept_all(struct worker *w)
+{
+	struct engine_left few[BATCH], *left;
+	size_t n, room;
+
+	w->closing = true;
+	take_all(w);
+	poll_engine(w, 0);
+	/* without memory for all, in order among so many */
+	room = engine_waiting(w->engine);
+	left = calloc(room + 1, sizeof(*left));
+	if (!left)
+		room = BATCH;
+	while ((n = engine_withdraw(w->engine, left ? left : few, room))) {
+		for (size_t i = 0; i < n; i++) {
+			const struct engine_left *x = left ? &left[i] : &few[i];
+			const struct held_packet *p = held_take(&w->held, (uint32_t)x->id);
+
+			nfq_accept(w->queue, p->id,
+				   rule_mark(p->mark, x->class->set_dscp, false), 0);
+		}
+	}
+	free(left);
+	nfq_flush(w->queue);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	int failed = 0;
+
+	/* the kernel may otherwise be 50 us late on purpose */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	while (!failed && !w->stop)
+		failed = work(w) ? errno : 0;
+	if (failed) {
+		/* nobody gives verdicts any more: unbound, the rule's bypass lets packets pass
+		 */
+		nfq_get_stats(w->queue, &w->queue_last);
+		nfq_close(w->queue);
+		w->queue = NULL;
+	} else {
+		accept_all(w);
+	}
+	pthread_mutex_lock(&w->lock);
+	w->health.error = failed;
+	w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	w->ended = true;
+	if (w->call.fn) {
+		w->call.fn(w, w->call.arg);
+		w->call.fn = NULL;
+	}
+	pthread_cond_broadcast(&w->done);
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* ---- From outside. */
+
+static int fail(char *err, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int fail(char *err, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, size, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		fail(err, errsize, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	/* besides what waits: a batch that is on its way in, and one on its way out */
+	if (w->wake < 0 || held_init(&w->held, c->held_max + ENGINE_UNPOLLED_MAX)) {
+		fail(err, errsize, "link %s: %s", c->link->name, strerror(errno));
+		if (w->wake >= 0)
+			close(w->wake);
+		free(w);
+		return NULL;
+	}
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->done, NULL);
+	w->policy = c->policy;
+	w->link = c->link;
+	w->engine = c->engine;
+	w->queue = c->queue;
+	w->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = w};
+	w->generation = 1; /* so that no token is 0 */
+	atomic_init(&w->mtu, c->mtu);
+	atomic_init(&w->called, false);
+	return w;
+}
+
+int worker_start(struct worker *w, char *err, size_t errsize)
+{
+	char name[16];
+	int e = pthread_create(&w->thread, NULL, run, w);
+
+	if (e)
+		return fail(err, errsize, "link %s: thread: %s", w->link->name, strerror(e));
+	w->started = true;
+	snprintf(name, sizeof(name), "weir-%.10s", w->link->name);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->started && !w->ended) {
+		w->call = (struct call){fn, arg};
+		atomic_store_explicit(&w->called, true, memory_order_release);
+		if (write(w->wake, &one, sizeof(one)) < 0) {
+			/* full: then it is awake anyway */
+		}
+		while (w->call.fn)
+			pthread_cond_wait(&w->done, &w->lock);
+	} else {
+		fn(w, arg);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+const struct engine *worker_engine(const struct worker *w)
+{
+	return w->engine;
+}
+
+const struct policy_link *worker_link(const struct worker *w)
+{
+	return w->link;
+}
+
+void worker_get_health(struct worker *w, struct worker_health *h)
+{
+	if (!w->ended && w->started)
+		w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	w->health.held_packets = w->held.packets;
+	w->health.held_bytes = w->held.bytes;
+	w->health.held_packets_max = w->held.packets_max;
+	if (w->queue)
+		nfq_get_stats(w->queue, &w->queue_last);
+	w->health.queue = w->queue_last;
+	*h = w->health;
+}
+
+void worker_set_mtu(struct worker *w, uint32_t mtu)
+{
+	atomic_store_explicit(&w->mtu, mtu, memory_order_relaxed);
+}
+
+/* ---- Another policy. */
+
+static void give_back(struct worker *w, const struct engine_left *left)
+{
+	const struct held_packet *h = &w->held.place[left->id];
+	struct dissected d;
+
+	/* it was dissected before, from the same bytes: this cannot fail */
+	if (dissect(w, h->data, h->caplen, h->len, &d) ||
+	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
+		h = held_take(&w->held, (uint32_t)left->id);
+		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+	}
+}
+
+struct engine *worker_take_over(struct worker *w, const struct policy *p,
+				const struct policy_link *link, struct engine *engine)
+{
+	struct engine *old = w->engine;
+	struct engine_left *left;
+	size_t n;
+
+	w->now = clock_ns(CLOCK_MONOTONIC);
+	if (w->queue)
+		poll_engine(w, w->now);
+	n = engine_waiting(old);
+	left = calloc(n + 1, sizeof(*left));
+	if (!left)
+		return NULL;
+	n = engine_withdraw(old, left, n);
+	engine_inherit(engine, old);
+	w->policy = p;
+	w->link = link;
+	w->engine = engine;
+	w->generation++;
+	for (size_t i = 0; i < n; i++) {
+		give_back(w, &left[i]);
+		if (i % RETURN_BATCH == RETURN_BATCH - 1)
+			poll_engine(w, w->now);
+	}
+	if (w->queue)
+		poll_engine(w, w->now);
+	free(left);
+	return old;
+}
+
+/* ---- The end. */
+
+static void stop(struct worker *w, void *arg)
+{
+	(void)arg;
+	w->stop = true;
+}
+
+void worker_stop(struct worker *w)
+{
+	if (w->started) {
+		worker_call(w, stop, NULL);
+		pthread_join(w->thread, NULL);
+		w->started = false;
+	}
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_stop(w);
+	if (w->queue)
+		nfq_close(w->queue);
+	engine_free(w->engine);
+	held_fini(&w->held);
+	close(w->wake);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->done);
+	free(w);
+}
