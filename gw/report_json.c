@@ -6,6 +6,7 @@
 #include "gw/report.h"
 
 #include "gw/json.h"
+#include "gw/report_json.h"
 
 static json_t *count(struct account_count c)
 {
@@ -58,14 +59,14 @@ static json_t *objective(uint64_t limit, uint64_t worst, const struct account *a
 	return j;
 }
 
-static json_t *objectives(const struct policy_class *c, const struct account *a)
+json_t *report_objectives(uint64_t max_latency, uint64_t max_jitter, const struct account *a)
 {
-	json_t *j = json_object(), *latency = objective(c->max_latency, a->delay_max, a);
+	json_t *j = json_object(), *latency = objective(max_latency, a->delay_max, a);
 
-	if (c->max_latency)
+	if (max_latency)
 		json_object_set_new(latency, "packets_over", json_number(a->over_latency));
 	json_object_set_new(j, "max_latency", latency);
-	json_object_set_new(j, "max_jitter", objective(c->max_jitter, a->jitter_max, a));
+	json_object_set_new(j, "max_jitter", objective(max_jitter, a->jitter_max, a));
 	return j;
 }
 
@@ -79,10 +80,8 @@ static json_t *queue(const struct account *a, uint64_t end)
 	return j;
 }
 
-/* What a class and a whole link have in common, added to j. */
-static void facts(json_t *j, const struct replay_result *r, const struct policy_class *c)
+void report_facts(json_t *j, const struct account *a, uint64_t end)
 {
-	const struct account *a = engine_account(r->engine, c);
 	struct account_count waiting = {a->backlog, a->backlog_bytes};
 
 	json_object_set_new(j, "in", count(a->in));
@@ -94,7 +93,7 @@ static void facts(json_t *j, const struct replay_result *r, const struct policy_
 	json_object_set_new(j, "throughput_bps", json_number(account_throughput(a)));
 	json_object_set_new(j, "delay_ns", delays(a));
 	json_object_set_new(j, "jitter_ns", json_number(a->jitter_max));
-	json_object_set_new(j, "queue", queue(a, r->end));
+	json_object_set_new(j, "queue", queue(a, end));
 	json_object_set_new(j, "first_in_ns", json_number(a->first_in));
 	json_object_set_new(j, "last_out_ns", json_number(a->last_out));
 }
@@ -104,13 +103,14 @@ static void add_classes(json_t *list, const struct replay_result *r,
 {
 	for (size_t i = 0; i < c->n_child; i++) {
 		const struct policy_class *k = c->child[i];
+		const struct account *a = engine_account(r->engine, k);
 		json_t *j = json_object();
 
 		json_object_set_new(j, "class", json_text(k->path));
 		json_object_set_new(j, "leaf", json_boolean(!k->n_child));
-		facts(j, r, k);
+		report_facts(j, a, r->end);
 		json_object_set_new(j, "objectives",
-				    objectives(k, engine_account(r->engine, k)));
+				    report_objectives(k->max_latency, k->max_jitter, a));
 		json_array_append_new(list, j);
 		add_classes(list, r, k);
 	}
@@ -122,7 +122,7 @@ static json_t *link_object(const struct replay_result *r, const struct policy_li
 
 	json_object_set_new(j, "name", json_text(l->name));
 	json_object_set_new(j, "rate_bps", json_number(l->rate.bps));
-	facts(j, r, l->root);
+	report_facts(j, engine_account(r->engine, l->root), r->end);
 	add_classes(list, r, l->root);
 	json_object_set_new(j, "classes", list);
 	return j;
@@ -162,7 +162,7 @@ static json_t *capture(const struct replay_result *r)
 	return j;
 }
 
-static json_t *packets(const struct engine_stats *s)
+json_t *report_packets(const struct engine_stats *s)
 {
 	json_t *j = json_object();
 
@@ -174,7 +174,7 @@ static json_t *packets(const struct engine_stats *s)
 	return j;
 }
 
-static json_t *flow_table(const struct match_stats *m)
+json_t *report_flow_table(const struct match_stats *m)
 {
 	json_t *j = json_object();
 
@@ -213,7 +213,7 @@ int report_json(FILE *f, const struct replay_result *r)
 	json_object_set_new(j, "capture", capture(r));
 	json_object_set_new(j, "links", links(r));
 	json_object_set_new(j, "passed", passed(r));
-	json_object_set_new(j, "packets", packets(&s));
-	json_object_set_new(j, "flow_table", flow_table(&s.match));
+	json_object_set_new(j, "packets", report_packets(&s));
+	json_object_set_new(j, "flow_table", report_flow_table(&s.match));
 	return json_print(j, f);
 }

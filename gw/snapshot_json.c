@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/snapshot_json.h"
+
+#include "gw/json.h"
+#include "gw/report_json.h"
+
+/*
+ * The lateness that `permille` thousandths of the wake-ups did not exceed: the upper end of
+ * its bucket, ns.
+ */
+static uint64_t late_quantile(const struct worker_health *h, unsigned permille)
+{
+	uint64_t seen = 0, want = (h->wakeups * permille + 999) / 1000;
+
+	if (!h->wakeups)
+		return 0;
+	for (unsigned i = 0; i < sizeof(h->late_hist) / sizeof(h->late_hist[0]); i++) {
+		uint64_t upper = (UINT64_C(1) << i) * 1000;
+
+		seen += h->late_hist[i];
+		if (seen >= want)
+			return upper < h->late_max ? upper : h->late_max;
+	}
+	return h->late_max;
+}
+
+static json_t *health(const struct gateway_link *l)
+{
+	const struct worker_health *h = &l->health;
+	json_t *j = json_object(), *late = json_object();
+
+	json_object_set_new(j, "held_packets", json_number(h->held_packets));
+	json_object_set_new(j, "held_bytes", json_number(h->held_bytes));
+	json_object_set_new(j, "held_packets_max", json_number(h->held_packets_max));
+	json_object_set_new(j, "vanished", json_number(h->vanished));
+	json_object_set_new(j, "twice", json_number(h->twice));
+	json_object_set_new(j, "undissected", json_number(h->undissected));
+	json_object_set_new(j, "segments", json_number(h->segments));
+	json_object_set_new(j, "missed", json_number(h->queue.missed));
+	json_object_set_new(j, "verdict_errors", json_number(h->queue.errors));
+	json_object_set_new(j, "broken_messages", json_number(h->queue.broken));
+	json_object_set_new(j, "kernel_queue_dropped", json_number(l->kernel_dropped));
+	json_object_set_new(j, "kernel_socket_dropped", json_number(l->kernel_user_dropped));
+	json_object_set_new(j, "received", json_number(h->queue.packets));
+	json_object_set_new(j, "receive_calls", json_number(h->queue.receives));
+	json_object_set_new(j, "verdicts", json_number(h->queue.verdicts));
+	json_object_set_new(j, "verdict_calls", json_number(h->queue.sends));
+	json_object_set_new(late, "count", json_number(h->wakeups));
+	json_object_set_new(late, "mean",
+			    json_number(h->wakeups ? h->late_sum / h->wakeups : 0));
+	json_object_set_new(late, "p50", json_number(late_quantile(h, 500)));
+	json_object_set_new(late, "p99", json_number(late_quantile(h, 990)));
+	json_object_set_new(late, "max", json_number(h->late_max));
+	json_object_set_new(j, "wakeup_late_ns", late);
+	json_object_set_new(j, "cpu_ns", json_number(h->cpu));
+	json_object_set_new(j, "error", json_integer(h->error));
+	return j;
+}
+
+static json_t *link_object(const struct gateway_link *l, uint64_t now)
+{
+	json_t *j = json_object(), *warnings = json_array();
+
+	json_object_set_new(j, "name", json_text(l->name));
+	json_object_set_new(j, "interface", json_text(l->interface));
+	json_object_set_new(j, "up", json_boolean(l->up));
+	json_object_set_new(j, "rate_bps", json_number(l->rate_bps));
+	json_object_set_new(j, "mtu", json_number(l->mtu));
+	json_object_set_new(j, "queue_number", json_integer(l->queue));
+	json_object_set_new(j, "whole_segments", json_boolean(l->segments));
+	json_object_set_new(j, "linear_search", json_boolean(l->linear));
+	json_object_set_new(j, "held_max", json_number(l->held_max));
+	if (l->n_class)
+		report_facts(j, &l->class[0].account, now);
+	json_object_set_new(j, "health", health(l));
+	for (size_t i = 0; i < l->n_warning; i++)
+		json_array_append_new(warnings, json_text(l->warning[i]));
+	json_object_set_new(j, "warnings", warnings);
+	return j;
+}
+
+static json_t *class_object(const struct gateway_class *c, uint64_t now)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "class", json_text(c->path));
+	json_object_set_new(j, "leaf", json_boolean(c->leaf));
+	json_object_set_new(j, "min_bps", json_number(c->min_bps));
+	json_object_set_new(j, "max_bps", json_number(c->max_bps));
+	json_object_set_new(j, "weight", json_number(c->weight));
+	report_facts(j, &c->account, now);
+	json_object_set_new(j, "objectives",
+			    report_objectives(c->max_latency, c->max_jitter, &c->account));
+	return j;
+}
+
+static json_t *gateway_object(const struct gateway_snapshot *s)
+{
+	json_t *j = json_object();
+
+	json_head(j);
+	json_object_set_new(j, "policy", json_text(s->policy));
+	json_object_set_new(j, "now_ns", json_number(s->now));
+	json_object_set_new(j, "wall_ns", json_number(s->wall));
+	json_object_set_new(j, "uptime_ns", json_number(s->now - s->started));
+	json_object_set_new(j, "generation", json_number(s->generation));
+	json_object_set_new(j, "reloads_failed", json_number(s->reloads_failed));
+	json_object_set_new(j, "reloaded_ns_ago",
+			    s->reloaded ? json_number(s->now - s->reloaded) : json_null());
+	json_object_set_new(j, "native_queue", json_boolean(s->native));
+	json_object_set_new(j, "intact", json_boolean(s->intact));
+	return j;
+}
+
+static json_t *whole(const struct gateway_snapshot *s, bool classes)
+{
+	json_t *j = gateway_object(s), *links = json_array();
+
+	for (size_t i = 0; i < s->n_link; i++) {
+		const struct gateway_link *l = &s->link[i];
+		json_t *k = link_object(l, s->now), *list = json_array();
+
+		/* the first is the link itself */
+		for (size_t n = 1; classes && n < l->n_class; n++)
+			json_array_append_new(list, class_object(&l->class[n], s -> now));
+		if (classes) {
+			json_object_set_new(k, "classes", list);
+			json_object_set_new(k, "packets", report_packets(&l->engine));
+			json_object_set_new(k, "flow_table",
+					    report_flow_table(&l->engine.match));
+		} else {
+			json_decref(list);
+		}
+		json_array_append_new(links, k);
+	}
+	json_object_set_new(j, "links", links);
+	return j;
+}
+
+json_t *snapshot_status(const struct gateway_snapshot *s)
+{
+	return whole(s, false);
+}
+
+json_t *snapshot_stats(const struct gateway_snapshot *s)
+{
+	return whole(s, true);
+}
