@@ -16,8 +16,7 @@ static inline unsigned bucket_of(uint64_t delay)
 	       (unsigned)(delay >> (e - SUB_BITS) & ((1u << SUB_BITS) - 1));
 }
 
-/* The largest delay that belongs to a bucket. */
-static uint64_t bucket_top(unsigned b)
+uint64_t account_bucket_top(unsigned b)
 {
 	unsigned e, sub;
 
@@ -190,7 +189,7 @@ uint64_t account_quantile(const struct account *a, unsigned permille)
 		if (n >= rank)
 			break;
 	}
-	n = bucket_top(i);
+	n = account_bucket_top(i);
 	return n < a->delay_max ? n : a->delay_max;
 }
 

@@ -64,6 +64,8 @@ void account_jitter(struct account *a, uint64_t difference);
 /* The delay that `permille` thousandths of the sent packets did not exceed; 0 when none were
  * sent. */
 uint64_t account_quantile(const struct account *a, unsigned permille);
+/* The largest delay that is counted in hist[b], b < ACCOUNT_BUCKETS. */
+uint64_t account_bucket_top(unsigned b);
 uint64_t account_mean(const struct account *a);
 uint64_t account_jitter_now(const struct account *a); /* ns */
 /* Mean number of waiting packets from the first arrival to `now`, times 1000. */
