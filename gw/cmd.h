@@ -25,7 +25,8 @@ struct cmd {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct cmd cmd_check, cmd_replay, cmd_test;
+extern const struct cmd cmd_check, cmd_replay, cmd_test, cmd_run, cmd_reload, cmd_status,
+	cmd_stats;
 
 /* All of a command's help to stdout. CMD_OK (or CMD_FAIL when it cannot be written). */
 int cmd_help(const struct cmd *c);

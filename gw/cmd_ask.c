@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/cmd_ask.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gw/control.h"
+
+int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link, struct ask *a)
+{
+	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+						{"json", no_argument, NULL, 'j'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	int k;
+
+	*a = (struct ask){.socket = CONTROL_PATH};
+	while ((k = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (k) {
+		case 's':
+			a->socket = optarg;
+			break;
+		case 'j':
+			if (!json)
+				return cmd_usage(c, "there is no --json here");
+			a->json = true;
+			break;
+		case 'h':
+			return cmd_help(c);
+		default:
+			return cmd_usage(c, NULL);
+		}
+	}
+	if (link && optind < argc)
+		a->link = argv[optind++];
+	if (optind < argc)
+		return cmd_usage(c, "%s: too many arguments", argv[optind]);
+	return -1;
+}
+
+json_t *ask_gateway(const struct ask *a, const char *what)
+{
+	char err[512];
+	json_t *j = control_ask(a->socket, what, ASK_TIMEOUT_MS, err, sizeof(err));
+
+	if (!j)
+		cmd_fail("%s", err);
+	return j;
+}
+
+uint64_t ask_number(const json_t *j, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(j, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+bool ask_true(const json_t *j, const char *key)
+{
+	return json_is_true(json_object_get(j, key));
+}
+
+const char *ask_printable(const char *text)
+{
+	static char ring[4][512];
+	static unsigned at;
+	char *to = ring[at++ % 4];
+	size_t n = 0;
+
+	for (; *text && n + 1 < sizeof(ring[0]); text++)
+		to[n++] = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
+	to[n] = '\0';
+	return to;
+}
+
+const char *ask_text(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? ask_printable(s) : "?";
+}

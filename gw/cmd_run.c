@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `weir run`: the gateway in the foreground, and all that reaches it from outside. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gw/cmd.h"
+#include "gw/cmd_policy.h"
+#include "gw/control.h"
+#include "gw/gateway.h"
+#include "gw/json.h"
+#include "gw/metrics.h"
+#include "gw/notify.h"
+#include "gw/privilege.h"
+#include "gw/snapshot_json.h"
+
+#define TICK UINT64_C(1000000000)
+#define COMPLAINTS_MAX 1000u
+
+enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_N };
+
+struct run {
+	const char *file, *socket, *listen, *user;
+	uint16_t queue_from;
+	struct policy *policy;
+	struct gateway *gateway;
+	struct control *control;
+	struct metrics *metrics;
+	int signals;
+	bool journal; /* lines go to systemd's journal: their level in front */
+	bool stop;
+};
+
+static void say(void *arg, int level, const char *text)
+{
+	const struct run *r = arg;
+
+	if (r->journal)
+		fprintf(stderr, "<%d>%s\n", level, text);
+	else
+		fprintf(stderr, "weir: %s%s\n", level == 4 ? "warning: " : "", text);
+}
+
+/* ---- What others ask. */
+
+static json_t *no_memory(void)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "error", json_string("no memory"));
+	return j;
+}
+
+static json_t *from_snapshot(struct run *r, json_t *(*make)(const struct gateway_snapshot *s))
+{
+	struct gateway_snapshot *s = gateway_snapshot(r->gateway);
+	json_t *j = s ? make(s) : no_memory();
+
+	gateway_snapshot_free(s);
+	return j;
+}
+
+static json_t *on_status(void *arg)
+{
+	return from_snapshot(arg, snapshot_status);
+}
+
+static json_t *on_stats(void *arg)
+{
+	return from_snapshot(arg, snapshot_stats);
+}
+
+static struct gateway_snapshot *on_metrics(void *arg)
+{
+	struct run *r = arg;
+
+	return gateway_snapshot(r->gateway);
+}
+
+/* Complaints of a reload go to the log and to whoever asked for it. */
+struct complaints {
+	struct run *run;
+	json_t *list;
+};
+
+static void complain(void *arg, enum policy_severity sev, const char *file,
+		     struct policy_mark at, const char *text)
+{
+	struct complaints *c = arg;
+	char line[1024];
+	json_t *j;
+
+	snprintf(line, sizeof(line), "%s:%d:%d: %s", file, at.line, at.col, text);
+	say(c->run, sev == POLICY_ERROR ? 3 : 4, line);
+	if (json_array_size(c->list) >= COMPLAINTS_MAX)
+		return;
+	j = json_object();
+	json_object_set_new(j, "severity",
+			    json_string(sev == POLICY_ERROR ? "error" : "warning"));
+	json_object_set_new(j, "file", json_text(file));
+	json_object_set_new(j, "line", json_integer(at.line));
+	json_object_set_new(j, "column", json_integer(at.col));
+	json_object_set_new(j, "text", json_text(text));
+	json_array_append_new(c->list, j);
+}
+
+static json_t *on_reload(void *arg, bool *ok)
+{
+	struct run *r = arg;
+	struct complaints c = {r, json_array()};
+	struct policy_report report = {.fn = complain, .arg = &c};
+	json_t *j = json_object();
+	char err[512] = "";
+
+	notify_reloading();
+	*ok = !gateway_reload(r->gateway, &report, err, sizeof(err));
+	if (*ok) {
+		say(r, 6, "the policy was read again and is in force");
+	} else {
+		if (!err[0])
+			snprintf(err, sizeof(err), "%s is not valid", r->file);
+		say(r, 3, err);
+		say(r, 3, "nothing was changed: the policy before stays in force");
+		json_object_set_new(j, "error", json_text(err));
+	}
+	json_object_set_new(j, "complaints", c.list);
+	notify_send("READY=1");
+	return j;
+}
+
+static void on_signal(struct run *r)
+{
+	struct signalfd_siginfo s;
+	bool ok;
+
+	while (read(r->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+		if (s.ssi_signo == SIGHUP)
+			json_decref(on_reload(r, &ok));
+		else
+			r->stop = true;
+	}
+}
+
+/* ---- Starting and stopping. */
+
+static int block_signals(struct run *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* before any thread is made: they take it over */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -1;
+	r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return r->signals < 0 ? -1 : 0;
+}
+
+static int read_policy(struct run *r)
+{
+	struct policy_report report = {.fn = cmd_complain};
+	int status;
+
+	r->policy = cmd_policy_read(r->file, &report, &status);
+	if (!r->policy)
+		return status;
+	return gateway_check(r->policy, &report) ? CMD_NO : CMD_OK;
+}
+
+static int open_outside(struct run *r, const struct privilege_user *u, char *err, size_t size)
+{
+	struct control_ops ops = {on_status, on_stats, on_reload, r};
+	bool loopback;
+
+	r->control = control_open(r->socket, u ? u->uid : (uid_t)-1, u ? u->gid : (gid_t)-1,
+				  &ops, err, size);
+	if (!r->control)
+		return -1;
+	if (!r->listen)
+		return 0;
+	r->metrics = metrics_open(r->listen, on_metrics, r, &loopback, err, size);
+	if (r->metrics && !loopback)
+		say(r, 4,
+		    "the metrics can be read by others than this host: their address is not "
+		    "loopback");
+	return r->metrics ? 0 : -1;
+}
+
+static int start(struct run *r, char *err, size_t size)
+{
+	struct gateway_opts o = {.policy = r->policy,
+				 .file = r->file,
+				 .queue_from = r->queue_from,
+				 .log = say,
+				 .arg = r};
+	struct privilege_user user;
+	bool second;
+
+	if (privilege_check(err, size) ||
+	    (r->user && privilege_find(r->user, &user, err, size)))
+		return -1;
+	if (open_outside(r, r->user ? &user : NULL, err, size))
+		return -1;
+	/* all that follows needs CAP_NET_ADMIN and nothing else */
+	if (privilege_drop(r->user ? &user : NULL, err, size))
+		return -1;
+	r->gateway = gateway_open(&o, &second, err, size);
+	if (!r->gateway)
+		return -1;
+	r->policy = NULL; /* the gateway's now */
+	return 0;
+}
+
+static void finish(struct run *r)
+{
+	if (r->control)
+		control_close(r->control);
+	if (r->metrics)
+		metrics_close(r->metrics);
+	if (r->gateway)
+		gateway_close(r->gateway);
+	if (r->signals >= 0)
+		close(r->signals);
+	policy_free(r->policy);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* ms until `due`, rounded up. */
+static int until(uint64_t due, uint64_t now)
+{
+	return due <= now ? 0 : (int)((due - now + 999999) / 1000000);
+}
+
+static int wait_ms(const struct run *r, uint64_t tick, uint64_t now)
+{
+	int ms = until(tick, now), other = r->metrics ? metrics_timeout(r->metrics) : -1;
+
+	return other >= 0 && other < ms ? other : ms;
+}
+
+/* Until somebody ends it. CMD_OK, or CMD_FAIL: it cannot go on. */
+static int serve(struct run *r)
+{
+	struct pollfd fd[FD_N] = {
+		[FD_SIGNAL] = {.fd = r->signals, .events = POLLIN},
+		[FD_CONTROL] = {.fd = control_fd(r->control), .events = POLLIN},
+		[FD_GATEWAY] = {.fd = gateway_fd(r->gateway), .events = POLLIN},
+		[FD_METRICS] = {.fd = r->metrics ? metrics_fd(r->metrics) : -1,
+				.events = POLLIN},
+	};
+	uint64_t every = TICK, tick = now_ns() + every;
+
+	/* half of what the service manager allows, so that one late tick does no harm */
+	if (notify_watchdog() && notify_watchdog() / 2 < every)
+		every = notify_watchdog() / 2;
+	while (!r->stop) {
+		if (poll(fd, FD_N, wait_ms(r, tick, now_ns())) < 0 && errno != EINTR)
+			return cmd_fail("poll: %s", strerror(errno));
+		if (fd[FD_SIGNAL].revents)
+			on_signal(r);
+		if (fd[FD_GATEWAY].revents)
+			gateway_event(r->gateway);
+		if (fd[FD_CONTROL].revents)
+			control_event(r->control);
+		if (r->metrics)
+			metrics_event(r->metrics);
+		if (now_ns() < tick)
+			continue;
+		tick = now_ns() + every;
+		gateway_tick(r->gateway);
+		if (!gateway_alive(r->gateway))
+			return CMD_FAIL;
+		notify_send("WATCHDOG=1");
+	}
+	return CMD_OK;
+}
+
+static int gateway(struct run *r)
+{
+	char err[512] = "", text[128];
+	int status = read_policy(r);
+
+	if (status == CMD_OK && (block_signals(r) || start(r, err, sizeof(err))))
+		status = cmd_fail("%s", err[0] ? err : strerror(errno));
+	if (status == CMD_OK) {
+		snprintf(text, sizeof(text), "%s is in force; weir status --socket %.60s",
+			 r->file, r->socket);
+		say(r, 6, text);
+		notify_send("READY=1\nSTATUS=shaping");
+		status = serve(r);
+		notify_send("STOPPING=1");
+		say(r, 6, "letting go what is held");
+	}
+	finish(r);
+	return status;
+}
+
+static int number(const char *text, unsigned long max, unsigned long *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoul(text, &end, 10);
+	return errno || end == text || *end || *n > max ? -1 : 0;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+						{"metrics", required_argument, NULL, 'm'},
+						{"user", required_argument, NULL, 'u'},
+						{"queue-from", required_argument, NULL, 'q'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	struct run r = {.socket = CONTROL_PATH, .signals = -1};
+	unsigned long n;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			r.socket = optarg;
+			break;
+		case 'm':
+			r.listen = optarg;
+			break;
+		case 'u':
+			r.user = optarg;
+			break;
+		case 'q':
+			if (number(optarg, UINT16_MAX, &n) || !n)
+				return cmd_usage(&cmd_run,
+						 "--queue-from %s: a number from 1 to 65535",
+						 optarg);
+			r.queue_from = (uint16_t)n;
+			break;
+		case 'h':
+			return cmd_help(&cmd_run);
+		default:
+			return cmd_usage(&cmd_run, NULL);
+		}
+	}
+	if (argc - optind != 1)
+		return cmd_usage(&cmd_run,
+				 optind == argc ? "no policy is named" : "one policy");
+	r.file = argv[optind];
+	if (!strcmp(r.file, "-"))
+		return cmd_usage(&cmd_run, "a policy in a file: it is read again by a reload");
+	r.journal = getenv("JOURNAL_STREAM") != NULL;
+	return gateway(&r);
+}
+
+const struct cmd cmd_run = {
+	.name = "run",
+	.args = "POLICY [--socket PATH] [--metrics ADDR:PORT] [--user NAME]",
+	.line = "The gateway: shapes what leaves by the policy's interfaces, in the foreground",
+	.help = "  POLICY               a file; every link in it needs an \"interface\"\n"
+		"  --socket PATH        where `weir status`, stats, top and reload ask\n"
+		"                       (default " CONTROL_PATH ")\n"
+		"  --metrics ADDR:PORT  Prometheus metrics at http://ADDR:PORT/metrics\n"
+		"  --user NAME          become this user when all is set up\n"
+		"  --queue-from N       first netfilter queue number to use (21000)\n\n"
+		"Signals: SIGHUP reads the policy again; SIGTERM and SIGINT let go all that "
+		"is\n"
+		"held, in order, and end it. Needs root, or CAP_NET_ADMIN; keeps only that.\n"
+		"Exit: 0 it was ended; 1 the policy is invalid; 2 it could not start or go "
+		"on.\n",
+	.run = run,
+};

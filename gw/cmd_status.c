@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `weir status`: is all well, and if not, what is it? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gw/cmd_ask.h"
+#include "gw/json.h"
+#include "gw/report.h"
+
+/* A count that is no news while it is 0. */
+static const struct {
+	const char *key, *text;
+} losses[] = {
+	{"vanished",
+	 "vanished while held (a firewall was reloaded, or the interface went down)"},
+	{"missed", "lost by the kernel before they came here"},
+	{"kernel_queue_dropped", "dropped by the kernel: its queue was full"},
+	{"kernel_socket_dropped", "dropped by the kernel: weir did not read fast enough"},
+	{"verdict_errors", "verdicts refused by the kernel"},
+	{"broken_messages", "messages of the kernel that could not be understood"},
+	{"twice", "came a second time and were passed on"},
+	{"undissected", "passed on: no IP header that could be believed"},
+};
+
+static void print_health(const json_t *h)
+{
+	const json_t *late = json_object_get(h, "wakeup_late_ns");
+	char t[REPORT_TEXT], u[REPORT_TEXT], v[REPORT_TEXT];
+
+	printf("  held       %" PRIu64 " packets, %s; at most %" PRIu64 " so far\n",
+	       ask_number(h, "held_packets"), report_size(ask_number(h, "held_bytes"), t),
+	       ask_number(h, "held_packets_max"));
+	printf("  wake-ups   %" PRIu64 ", late by %s (half), %s (99 of 100), %s (most)\n",
+	       ask_number(late, "count"), report_time(ask_number(late, "p50"), t),
+	       report_time(ask_number(late, "p99"), u),
+	       report_time(ask_number(late, "max"), v));
+	printf("  processor  %s\n", report_time(ask_number(h, "cpu_ns"), t));
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		if (ask_number(h, losses[i].key))
+			printf("  %9" PRIu64 "  %s\n", ask_number(h, losses[i].key),
+			       losses[i].text);
+}
+
+/* Whether all is well with it. */
+static bool print_link(const json_t *l)
+{
+	const json_t *in = json_object_get(l, "in"), *sent = json_object_get(l, "sent"),
+		     *dropped = json_object_get(l, "dropped"),
+		     *waiting = json_object_get(l, "waiting"), *warning;
+	const json_t *health = json_object_get(l, "health");
+	char t[REPORT_TEXT];
+	size_t i;
+	bool up = ask_true(l, "up");
+
+	printf("\nlink %s: %s, %s, %s\n", ask_text(l, "name"), ask_text(l, "interface"),
+	       report_rate(ask_number(l, "rate_bps"), t),
+	       up ? "up" : "DOWN (there is no such interface, or it is down: the link waits)");
+	printf("  packets    %" PRIu64 " in, %" PRIu64 " sent, %" PRIu64 " dropped, %" PRIu64
+	       " waiting\n",
+	       ask_number(in, "packets"), ask_number(sent, "packets"),
+	       ask_number(dropped, "packets"), ask_number(waiting, "packets"));
+	print_health(health);
+	printf("  kernel     queue %" PRIu64 ", at most %" PRIu64
+	       " packets held%s; large segments %s\n",
+	       ask_number(l, "queue_number"), ask_number(l, "held_max"),
+	       ask_true(l, "linear_search") ? " (this kernel searches a list for each verdict)"
+					    : "",
+	       ask_true(l, "whole_segments") ? "taken whole" : "cut before the queue");
+	json_array_foreach(json_object_get(l, "warnings"), i, warning)
+	{
+		const char *s = json_string_value(warning);
+
+		printf("  WARNING    %s\n", s ? ask_printable(s) : "?");
+	}
+	if (ask_number(health, "error"))
+		printf("  FAILED     its queue: %s\n",
+		       strerror((int)ask_number(health, "error")));
+	return up && !ask_number(health, "error") &&
+	       !json_array_size(json_object_get(l, "warnings"));
+}
+
+static bool print_status(const json_t *j)
+{
+	const json_t *l;
+	char t[REPORT_TEXT];
+	bool well = ask_true(j, "intact");
+	size_t i;
+
+	printf("weir %s, policy %s, running for %s\n", ask_text(j, "weir"),
+	       ask_text(j, "policy"), report_time(ask_number(j, "uptime_ns"), t));
+	printf("reloads: %" PRIu64 " taken over, %" PRIu64 " refused\n",
+	       ask_number(j, "generation") ? ask_number(j, "generation") - 1 : 0,
+	       ask_number(j, "reloads_failed"));
+	printf("queueing: %s\n", ask_true(j, "native_queue")
+					 ? "nftables"
+					 : "nftables with xtables' NFQUEUE (the kernel has no "
+					   "queue expression)");
+	if (!well)
+		printf("THE RULES ARE NOT AS THEY WERE MADE: somebody changed the table "
+		       "\"weir\"\n");
+	json_array_foreach(json_object_get(j, "links"), i, l) well &= print_link(l);
+	return well;
+}
+
+static int run(int argc, char **argv)
+{
+	struct ask a;
+	int status = ask_options(&cmd_status, argc, argv, true, false, &a);
+	json_t *j, *l;
+	bool well;
+	size_t i;
+
+	if (status >= 0)
+		return status;
+	j = ask_gateway(&a, "status");
+	if (!j)
+		return CMD_FAIL;
+	if (!ask_true(j, "ok")) {
+		status = cmd_fail("the gateway says: %s", ask_text(j, "error"));
+		json_decref(j);
+		return status;
+	}
+	if (a.json) {
+		well = ask_true(j, "intact");
+		json_array_foreach(json_object_get(j, "links"), i, l) well &=
+			ask_true(l, "up") && !json_array_size(json_object_get(l, "warnings")) &&
+			!ask_number(json_object_get(l, "health"), "error");
+		json_print(j, stdout);
+	} else {
+		well = print_status(j);
+		json_decref(j);
+	}
+	return cmd_flush(well ? CMD_OK : CMD_NO);
+}
+
+const struct cmd cmd_status = {
+	.name = "status",
+	.args = "[--json] [--socket PATH]",
+	.line = "Asks the running gateway whether all is well: links, losses, what goes round "
+		"it",
+	.help = "  --json         for programs\n"
+		"  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
+		"Exit: 0 all is well; 1 something is not; 2 no gateway answers.\n",
+	.run = run,
+};
