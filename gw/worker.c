@@ -223,8 +223,10 @@ static int work(struct worker *w)
 	poll_engine(w, clock_ns(CLOCK_MONOTONIC));
 	if (nfq_flush(w->queue))
 		return -1;
-	if (atomic_load_explicit(&w->called, memory_order_acquire))
+	if (atomic_load_explicit(&w->called, memory_order_acquire)) {
 		serve(w);
+		return 0; /* it may be told to stop: no rest before that is seen */
+	}
 	return n ? 0 : rest(w);
 }
 
