@@ -47,6 +47,12 @@ unit: $(UNIT)
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ -lcmocka $(WEIR_LIBS) $(LDFLAGS)
 
+# Traffic for the tests in network namespaces, tests/net/NAME.sh
+NETTOOL = $(BUILD)/tests/net/nettool
+net: $(NETTOOL)
+$(NETTOOL): $(BUILD)/tests/net/nettool.o
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(LDFLAGS)
+
 # Measurements: one program a file, bench/NAME.c
 BENCH = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
@@ -62,7 +68,7 @@ help:
 	@echo 'make deps        install the Debian packages that are missing (root; else nothing to do)'
 	@echo 'make demo        deps, build, and replay a capture through a policy'
 	@echo 'make test        deps, build, and all tests; ends with "N passed, N failed"'
-	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies   some of them'
+	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies | check-net   some of them'
 	@echo 'make bench       measure: name, parameter, value, unit, tab-separated'
 	@echo 'make sanitize    all tests again under ASan and UBSan, some under valgrind and TSan'
 	@echo 'make fuzz        fuzz each target for FUZZ_SECONDS (60) seconds; needs clang'
@@ -84,11 +90,13 @@ demo: deps-build
 	@WEIR=$(BUILD)/weir bash tests/demo.sh
 
 test: deps
-	@$(MAKE) --no-print-directory -s all unit || { echo '0 passed, 1 failed'; exit 1; }
-	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies
+	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }
+	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies net
 
 check-unit check-props: unit
 	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
+check-net: all net
+	@BUILD=$(BUILD) bash tests/run.sh net
 check-e2e check-policies check-layers: all
 	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
 
@@ -149,7 +157,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit clean help deps deps-build demo test check-unit check-props check-e2e \
+.PHONY: all unit net check-net clean help deps deps-build demo test check-unit check-props check-e2e \
 	check-policies check-layers bench bench-programs sanitize fuzz fuzz-programs analyse tidy \
 	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs weir's tests and counts them.
 #
-#   BUILD=build bash tests/run.sh unit|props|layers|e2e|policies ...
+#   BUILD=build bash tests/run.sh unit|props|layers|e2e|policies|net ...
 #
 # Every test program says its tests in TAP ("ok 1 - name", "not ok 2 - name"). A program
 # counts as one test more, failed, when it exits badly without having said so, says less
@@ -72,6 +72,7 @@ for kind in "$@"; do
 	unit) list=$(sources tests/unit/test_*.c) ;;
 	props) list=$(sources tests/props/prop_*.c) ;;
 	e2e) list=$(sources tests/e2e/*.sh) ;;
+	net) list=$(sources tests/net/*.sh) ;;
 	policies) list=$(sources policies/*.test.yaml) ;;
 	layers) list=tests/layers.sh ;;
 	*) echo "run.sh: no such kind of test: $kind" >&2; exit 2 ;;

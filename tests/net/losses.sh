@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What others do to it, and what is too much for it: seen, counted, told once, survived.
+. "$(dirname "$0")/lib.sh"
+router_up
+have_queues || { ok "weir starts" false; finish; }
+cat >"$tmp/p.yaml" <<'EOP'
+links:
+  - name: up
+    interface: wan
+    rate: 10mbit
+    overhead: 0
+    classes:
+      - {name: call, match: udp port 5000, min: 1mbit}
+      - {name: rest, default: true}
+EOP
+sums='all(c["in"]["packets"] == c["sent"]["packets"] + c["dropped"]["packets"] + c["waiting"]["packets"] for l in d["links"] for c in [l] + l["classes"])'
+weir_start "$tmp/p.yaml"
+
+# ---- A firewall that is reloaded: deleting a base chain drops what any queue holds
+recv_start o num 5001 --count 1000000 --idle 3000
+ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5001 --pps 3000 --size 800 --count 18000 --flows 16 >"$tmp/sent" &
+load=$!
+pids+=($load)
+until_ok 10 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
+for i in $(seq 20); do
+	in_r nft -f - <<-EOP
+	table inet other
+	delete table inet other
+	table inet other {
+		chain first { type filter hook postrouting priority -200; }
+		chain fwd { type filter hook forward priority 0; counter; }
+	}
+	EOP
+	until_ok 5 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
+done
+wait $load
+recv_end num
+vanished=$(stats 'link("up")["health"]["vanished"]')
+echo "# vanished $vanished; lost to the receiver $(got num lost); doubled $(got num doubled)"
+ok "packets that others had dropped are counted" test "$vanished" -gt 0
+is "what is missing outside is what was counted: vanished or dropped" \
+	"$(($(stats 'link("up")["dropped"]["packets"]')))" "$(($(awk '$1 == "sent" { print $2 }' "$tmp/sent") - $(got num received)))"
+is "all of them stand in the class's account as well" "$(stats 'link("up")["dropped"]["vanished"]["packets"]')" "$vanished"
+is "in = sent + dropped + waiting" "$(stats "$sums")" True
+ok "it is told" until_ok 10 grep -q "vanished while they were held" "$tmp/weir.log"
+is "once, not once a packet" "$(grep -c 'vanished while' "$tmp/weir.log")" 1
+ok "weir lives, and packets pass" in_i ping -c 3 -i 0.1 -W 5 10.77.2.2
+in_r nft delete table inet other
+
+# ---- Ten times the link's rate in 100,000 flows: memory stays, calls pass, questions are answered
+ip netns exec "$ns-i" "$NETTOOL" flood 10.77.2.2 20000 --pps 50000 --size 200 --count 400000 --flows 100000 >"$tmp/flood" &
+load=$!
+pids+=($load)
+until_ok 10 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"flow_table\"][\"flows\"])') -gt 99000 ]"
+rss() { awk '/^VmRSS/ { print $2 }' /proc/$weir_pid/status; }
+first=$(rss)
+recv_start o call 5000 --count 150 --idle 3000
+in_i "$NETTOOL" send 10.77.2.2 5000 --pps 50 --size 172 --count 150 >/dev/null
+asked=0
+while kill -0 $load 2>/dev/null; do
+	"$WEIR" status --json --socket "$sock" >/dev/null 2>&1
+	[ $? -le 1 ] || break
+	asked=$((asked + 1))
+done
+recv_end call
+wait $load
+echo "# flood: $(tr '\n' ' ' <"$tmp/flood"); memory $first kB, then $(rss) kB; $asked questions answered"
+echo "# the call meanwhile: p50 $(got call p50_us) us, p99 $(got call p99_us) us"
+is "a call loses nothing in the flood" "$(got call lost)" 0
+ok "and 99 of 100 of its packets take less than 20 ms" test "$(got call p99_us)" -lt 20000
+ok "memory stays as it is" test "$(rss)" -lt $((first + first / 20 + 2000))
+ok "the control socket answers" test "$asked" -gt 0
+is "the kernel's queue was never full: our limits come first" "$(stats 'link("up")["health"]["kernel_queue_dropped"]')" 0
+is "in = sent + dropped + waiting" "$(stats "$sums")" True
+
+# ---- What goes round it is told
+ip netns exec "$ns-r" tc qdisc add dev wan root tbf rate 5mbit burst 5000 latency 50ms
+ok "a slower qdisc on the interface is told, with its remedy" \
+	until_ok 30 sh -c "'$WEIR' status --socket $sock | grep -q 'WARNING.*tbf.*tc qdisc del'"
+status 1 "status then" status --socket "$sock"
+ip netns exec "$ns-r" tc qdisc del dev wan root
+ok "and no more when it is gone" until_ok 30 sh -c "! '$WEIR' status --socket $sock | grep -q WARNING"
+ok "it ends well" weir_stop
+finish

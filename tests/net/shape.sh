@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# That shaping holds: the rate, the shares, and a call beside uploads that fill the line.
+. "$(dirname "$0")/lib.sh"
+router_up
+have_queues || { ok "weir starts" false; finish; }
+
+policy() { # RATE UP-CLASSES
+	cat <<-EOP
+	inside: [10.77.1.0/24, "fd77:1::/64"]
+	links:
+	  - name: up
+	    interface: wan
+	    rate: $1
+	    overhead: 0
+	    classes:
+	$2
+	  - {name: down, interface: lan, rate: 30mbit, overhead: 0, classes: [{name: all, default: true}]}
+	EOP
+}
+
+# The rate, of a line that always has something to send: what the receiver counts from its
+# first packet to its last, IP and UDP headers added. Both directions at once.
+one='      - {name: all, default: true, queue: fifo, limit: 2000p}'
+rate() { # NAME RATE BIT/S PAYLOAD PACKETS
+	policy "$2" "$one" >"$tmp/p.yaml"
+	weir_start "$tmp/p.yaml" || { cat "$tmp/weir.log"; return 1; }
+	recv_start o up 5000 --count 1000000 --idle 2500
+	recv_start i down 5001 --count 1000000 --idle 2500
+	ip netns exec "$ns-o" "$NETTOOL" send 10.77.1.2 5001 --pps 3600 --size 1172 --count 18000 >/dev/null &
+	pids+=($!)
+	in_i "$NETTOOL" send 10.77.2.2 5000 --pps $(($3 * 13 / 10 / 8 / ($4 + 28))) --size "$4" --count "$5" >/dev/null
+	recv_end up; recv_end down
+	weir_stop
+	awk -v rate="$3" -v head=28 '
+		{ v[$1] = $2 }
+		END {
+			got = (v["bytes"] + (v["received"] - 1) * head) * 8e9 / v["ns"]
+			printf "# measured %.0f bit/s of %.0f: %+.3f %%\n", got, rate, 100 * (got / rate - 1)
+			exit !(got > 0.99 * rate && got < 1.01 * rate)
+		}' "$tmp/recv-up"
+}
+for r in "1mbit 1000000 372 2200" "20mbit 20000000 1372 12000" "200mbit 200000000 1372 120000"; do
+	set -- $r
+	ok "$1 is $1 within 1 % over some 5 s, up and down at once" rate "$1" "$@"
+	cat "$tmp/ok.log" | grep '^#'
+done
+
+# Shares 3 to 1, both always backlogged
+three='      - {name: a, match: udp port 5000, weight: 3}
+      - {name: b, default: true, weight: 1}'
+policy 20mbit "$three" >"$tmp/p.yaml"
+weir_start "$tmp/p.yaml"
+recv_start o a 5000 --count 1000000
+recv_start o b 5001 --count 1000000
+ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5000 --pps 2500 --size 1372 --count 7500 >/dev/null &
+pids+=($!)
+in_i "$NETTOOL" send 10.77.2.2 5001 --pps 2500 --size 1372 --count 7500 >/dev/null
+# while both are backlogged: what is sent in the meantime, by the gateway's own count
+a=$(stats 'cls("up", "a")["sent"]["bytes"]') b=$(stats 'cls("up", "b")["sent"]["bytes"]')
+recv_end a; recv_end b
+echo "# shares: a $a, b $b bytes"
+ok "two classes share 3 to 1" holds "$a > 2.8 * $b && $a < 3.2 * $b"
+is "nothing is lost in silence" "$(stats 'all(c["in"]["packets"] == c["sent"]["packets"] + c["dropped"]["packets"] + c["waiting"]["packets"] for l in d["links"] for c in l["classes"])')" True
+weir_stop
+
+# A call beside four uploads
+call='      - {name: call, match: udp port 5000, min: 1mbit, max-latency: 20ms}
+      - {name: rest, default: true}'
+policy 20mbit "$call" >"$tmp/p.yaml"
+weir_start "$tmp/p.yaml"
+iperf_server
+ip netns exec "$ns-i" iperf3 -c 10.77.2.2 -P 4 -t 6 --json >"$tmp/iperf" &
+up=$!
+until_ok 10 sh -c "in=\$('$WEIR' stats --json --socket '$sock' | tr -d '\n'); echo \"\$in\" | grep -q '\"aqm\"'"
+recv_start o call 5000 --count 200
+in_i "$NETTOOL" send 10.77.2.2 5000 --pps 50 --size 172 --count 200 >/dev/null
+recv_end call
+wait $up
+echo "# call beside four uploads at 20 mbit/s: p50 $(got call p50_us) us, p99 $(got call p99_us) us, max $(got call max_us) us"
+is "a call beside four uploads loses nothing" "$(got call lost)" 0
+ok "and 99 of 100 of its packets wait less than 20 ms" test "$(got call p99_us)" -lt 20000
+ok "and the uploads fill the rest of the line" python3 -c "
+import json
+got = json.load(open('$tmp/iperf'))['end']['sum_received']['bits_per_second']
+print(got)
+assert got > 16e6"
+ok "it ends well" weir_stop
+finish
