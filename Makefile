@@ -66,7 +66,7 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 help:
 	@echo 'make             build $(BUILD)/weir'
 	@echo 'make deps        install the Debian packages that are missing (root; else nothing to do)'
-	@echo 'make demo        deps, build, and replay a capture through a policy'
+	@echo 'make demo        deps, build, and shape a line of this machine: before and after (root)'
 	@echo 'make test        deps, build, and all tests; ends with "N passed, N failed"'
 	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies | check-net   some of them'
 	@echo 'make bench       measure: name, parameter, value, unit, tab-separated'
@@ -82,12 +82,12 @@ help:
 deps:
 	@bash tests/deps.sh test
 
-deps-build:
-	@bash tests/deps.sh build
+deps-demo:
+	@bash tests/deps.sh demo
 
-demo: deps-build
-	@$(MAKE) --no-print-directory -s all
-	@WEIR=$(BUILD)/weir bash tests/demo.sh
+demo: deps-demo
+	@$(MAKE) --no-print-directory -s all net
+	@BUILD=$(BUILD) WEIR=$(BUILD)/weir bash tests/demo.sh
 
 test: deps
 	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }
@@ -157,7 +157,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit net check-net clean help deps deps-build demo test check-unit check-props check-e2e \
+.PHONY: all unit net check-net clean help deps deps-demo demo test check-unit check-props check-e2e \
 	check-policies check-layers bench bench-programs sanitize fuzz fuzz-programs analyse tidy \
 	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:

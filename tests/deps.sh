@@ -3,6 +3,7 @@
 # Installs the Debian packages that weir needs and that are not there yet.
 #
 #   tests/deps.sh build     to build and run weir
+#   tests/deps.sh demo      ... and to show it (iproute2, iperf3, ping, python3)
 #   tests/deps.sh test      ... and to test it
 #   tests/deps.sh ci        ... and to analyse it (clang, cppcheck, valgrind)
 #
@@ -12,15 +13,17 @@ set -euo pipefail
 # netbase: names in filters ("ip proto esp", "port domain") are looked up in its files
 build="gcc libc6-dev make netbase libpcap-dev libyaml-dev libjansson-dev zlib1g-dev
 libmnl-dev libnetfilter-queue-dev libnftnl-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev"
-test="libcmocka-dev binutils gzip python3 tcpdump mandoc util-linux
-iproute2 iputils-ping nftables iptables iperf3"
+demo="iproute2 iputils-ping iperf3 python3"
+test="libcmocka-dev binutils gzip tcpdump procps mandoc util-linux
+nftables"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
 
 case ${1:-test} in
 build) want=$build ;;
-test) want="$build $test" ;;
-ci) want="$build $test $ci" ;;
-*) echo "usage: tests/deps.sh build|test|ci" >&2; exit 2 ;;
+demo) want="$build $demo" ;;
+test) want="$build $demo $test" ;;
+ci) want="$build $demo $test $ci" ;;
+*) echo "usage: tests/deps.sh build|demo|test|ci" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -14,6 +14,7 @@ links:
     classes:
       - {name: one, match: udp portrange 5000-5001, queue: fifo, limit: 5000p}
       - name: work
+        match: net 10.77.0.0/16
         classes:
           - {name: x, match: net 10.77.2.0/24, weight: 3}
           - {name: y, default: true}
