@@ -87,7 +87,7 @@ deps-demo:
 
 demo: deps-demo
 	@$(MAKE) --no-print-directory -s all net
-	@BUILD=$(BUILD) WEIR=$(BUILD)/weir bash tests/demo.sh
+	@BUILD=$(BUILD) WEIR=$(BUILD)/weir bash tests/demo/demo.sh
 
 test: deps
 	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }

@@ -25,7 +25,7 @@ pids+=($load)
 until_ok 10 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
 for i in $(seq 20); do
 	in_r nft -f - <<-EOP
-	table inet other
+	add table inet other
 	delete table inet other
 	table inet other {
 		chain first { type filter hook postrouting priority -200; }

@@ -3,9 +3,9 @@
 # The gateway on real packets: a router of three network namespaces, whose line of 5.3 mbit/s
 # four uploads fill while somebody makes a call. All of it is made here and removed again.
 #
-#   tests/demo-live.sh FILE    exit 77, the reason in FILE: it cannot be done here
+#   tests/demo/live.sh FILE    exit 77, the reason in FILE: it cannot be done here
 reason=${1:-/dev/stderr}
-. "$(dirname "$0")/net/lib.sh"
+. "$(dirname "$0")/../net/lib.sh"
 finished=1
 skip_all() { echo "$*" >"$reason"; exit 77; }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `make demo`: the same traffic through a plain FIFO and through policies/home.yaml.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 WEIR=${WEIR:-build/weir}
 capture=tests/captures/home.pcap.gz
 
