@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The metrics of the links: their health, and how the kernel and the thread do. */
+#include "gw/metrics_text.h"
+
+static const char counter[] = "counter", gauge[] = "gauge";
+
+#define LINK(name, expression) \
+	static uint64_t link_##name(const struct gateway_link *l) \
+	{ \
+		return expression; \
+	}
+LINK(up, l->up)
+LINK(running, !l->health.error)
+LINK(rate, l->rate_bps)
+LINK(mtu, l->mtu)
+LINK(warnings, l->n_warning)
+LINK(held_packets, l->health.held_packets)
+LINK(held_bytes, l->health.held_bytes)
+LINK(held_peak, l->health.held_packets_max)
+LINK(held_limit, l->held_max)
+LINK(received, l->health.queue.packets)
+LINK(receives, l->health.queue.receives)
+LINK(verdicts, l->health.queue.verdicts)
+LINK(sends, l->health.queue.sends)
+LINK(vanished, l->health.vanished)
+LINK(missed, l->health.queue.missed)
+LINK(gone, l->health.queue.gone)
+LINK(errors, l->health.queue.errors)
+LINK(broken, l->health.queue.broken)
+LINK(kernel_full, l->kernel_dropped)
+LINK(kernel_socket, l->kernel_user_dropped)
+LINK(twice, l->health.twice)
+LINK(undissected, l->health.undissected)
+LINK(segments, l->health.segments)
+LINK(flows, l->engine.match.flows)
+LINK(flows_made, l->engine.match.flows_made)
+LINK(flows_evicted, l->engine.match.flows_evicted)
+LINK(cpu, l->health.cpu)
+LINK(late_max, l->health.late_max)
+
+static const struct link_family {
+	const char *name, *type, *help;
+	enum metrics_unit unit;
+	uint64_t (*get)(const struct gateway_link *l);
+} link_families[] = {
+	{"weir_link_up", gauge, "Whether the interface is there and up.", COUNT, link_up},
+	{"weir_link_running", gauge, "Whether the link's queue works.", COUNT, link_running},
+	{"weir_link_rate_bytes_per_second", gauge, "What the policy lets the link send.", RATE,
+	 link_rate},
+	{"weir_link_mtu_bytes", gauge, "Largest packet of the interface.", COUNT, link_mtu},
+	{"weir_link_warnings", gauge,
+	 "How many things were seen by which traffic goes round the link; weir status has "
+	 "them.",
+	 COUNT, link_warnings},
+	{"weir_link_held_packets", gauge, "Packets that wait in the kernel.", COUNT,
+	 link_held_packets},
+	{"weir_link_held_bytes", gauge, "Bytes of the packets that wait, as IP packets.", COUNT,
+	 link_held_bytes},
+	{"weir_link_held_peak_packets", gauge, "Most packets that ever waited.", COUNT,
+	 link_held_peak},
+	{"weir_link_held_limit_packets", gauge, "How many packets may wait.", COUNT,
+	 link_held_limit},
+	{"weir_link_received_packets_total", counter, "Packets that came from the kernel.",
+	 COUNT, link_received},
+	{"weir_link_receive_calls_total", counter, "System calls that these took.", COUNT,
+	 link_receives},
+	{"weir_link_verdicts_total", counter, "Verdicts given to the kernel.", COUNT,
+	 link_verdicts},
+	{"weir_link_verdict_calls_total", counter, "System calls that these took.", COUNT,
+	 link_sends},
+	{"weir_link_vanished_packets_total", counter,
+	 "Packets that went while they were held: a base chain was deleted, or the interface "
+	 "went down.",
+	 COUNT, link_vanished},
+	{"weir_link_missed_packets_total", counter,
+	 "Packets that were lost between the kernel and weir.", COUNT, link_missed},
+	{"weir_link_verdict_gone_total", counter, "Verdicts on packets that had vanished.",
+	 COUNT, link_gone},
+	{"weir_link_verdict_errors_total", counter,
+	 "Verdicts that the kernel refused for another reason.", COUNT, link_errors},
+	{"weir_link_broken_messages_total", counter,
+	 "Messages of the kernel that could not be understood.", COUNT, link_broken},
+	{"weir_link_kernel_queue_dropped_packets_total", counter,
+	 "Packets that the kernel dropped because its queue was full.", COUNT,
+	 link_kernel_full},
+	{"weir_link_kernel_socket_dropped_packets_total", counter,
+	 "Packets that the kernel dropped because weir did not read fast enough.", COUNT,
+	 link_kernel_socket},
+	{"weir_link_repeated_packets_total", counter,
+	 "Packets that came a second time and were let through.", COUNT, link_twice},
+	{"weir_link_undissected_packets_total", counter,
+	 "Packets without a believable IP header; they were let through.", COUNT,
+	 link_undissected},
+	{"weir_link_segmented_packets_total", counter,
+	 "Packets of several segments that were taken whole.", COUNT, link_segments},
+	{"weir_link_flows", gauge, "Flows in the flow table.", COUNT, link_flows},
+	{"weir_link_flows_created_total", counter, "Flows that were entered into it.", COUNT,
+	 link_flows_made},
+	{"weir_link_flows_evicted_total", counter,
+	 "Flows that were forgotten for want of room in it.", COUNT, link_flows_evicted},
+	{"weir_link_cpu_seconds_total", counter, "Processor time of the link's thread.",
+	 SECONDS, link_cpu},
+	{"weir_link_wakeup_lateness_max_seconds", gauge,
+	 "How late the thread came to what was due, at most.", SECONDS, link_late_max},
+};
+
+static void print_link_labels(FILE *f, const char *family, const struct gateway_link *l)
+{
+	fprintf(f, "%s{", family);
+	metrics_label(f, "link", l->name);
+}
+
+/* late_hist[i] has what is below 2^i us, its last one all that is more. */
+static void print_lateness(FILE *f, const struct gateway_snapshot *s)
+{
+	static const char name[] = "weir_link_wakeup_lateness_seconds";
+	const unsigned last = LENGTH(s->link->health.late_hist) - 1;
+
+	metrics_begin(f, name, "histogram", "How late the thread came to what was due.");
+	for (size_t i = 0; i < s->n_link; i++) {
+		const struct gateway_link *l = &s->link[i];
+		uint64_t n = 0;
+
+		for (unsigned k = 0; k <= last; k++) {
+			n += l->health.late_hist[k];
+			if (k > 20 && k < last)
+				continue; /* above one second, finer steps tell nothing */
+			fprintf(f, "%s_bucket{", name);
+			metrics_label(f, "link", l->name);
+			fputs(",le=\"", f);
+			if (k < last)
+				metrics_fraction(f, (1u << k) / 1000000, (1u << k) % 1000000,
+						 6);
+			else
+				fputs("+Inf", f);
+			fputs("\"}", f);
+			metrics_value(f, COUNT, n);
+		}
+		fprintf(f, "%s_sum{", name);
+		metrics_label(f, "link", l->name);
+		fputc('}', f);
+		metrics_seconds(f, l->health.late_sum);
+		fprintf(f, "%s_count{", name);
+		metrics_label(f, "link", l->name);
+		fputc('}', f);
+		metrics_value(f, COUNT, n);
+	}
+}
+
+void metrics_links(FILE *f, const struct gateway_snapshot *s)
+{
+	metrics_begin(
+		f, "weir_link_info", gauge,
+		"The link's interface and queue number, and whether large segments are taken "
+		"whole; always 1.");
+	for (size_t i = 0; i < s->n_link; i++) {
+		print_link_labels(f, "weir_link_info", &s->link[i]);
+		fputc(',', f);
+		metrics_label(f, "interface", s->link[i].interface);
+		fprintf(f, ",queue=\"%u\",segments=\"%s\"} 1\n", s->link[i].queue,
+			s->link[i].segments ? "whole" : "cut");
+	}
+	for (size_t k = 0; k < LENGTH(link_families); k++) {
+		const struct link_family *o = &link_families[k];
+
+		metrics_begin(f, o->name, o->type, o->help);
+		for (size_t i = 0; i < s->n_link; i++) {
+			print_link_labels(f, o->name, &s->link[i]);
+			fputc('}', f);
+			metrics_value(f, o->unit, o->get(&s->link[i]));
+		}
+	}
+	print_lateness(f, s);
+}
