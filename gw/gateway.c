@@ -192,7 +192,7 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 	g->link = calloc(p->n_link, sizeof(*g->link));
 	if (!g->link)
 		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
-	for (; g->n_link < p->n_link; g->n_link++)
+	for (g->n_link = 0; g->n_link < p->n_link; g->n_link++)
 		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], err,
 				      errsize))
 			return -1;

@@ -203,7 +203,7 @@ static void queue_xt(struct draft *d, uint16_t number)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_TG_REV, 3);
 	/* the expression owns it from here on */
 	nftnl_expr_set(e, NFTNL_EXPR_TG_INFO, info, XT_ALIGN(sizeof(*info)));
-}
+} // NOLINT(clang-analyzer-unix.Malloc)
 
 struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how)
 {

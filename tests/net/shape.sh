@@ -13,6 +13,7 @@ policy() { # RATE UP-CLASSES
 	    interface: wan
 	    rate: $1
 	    overhead: 0
+	    burst: ${3:-10kb}
 	    classes:
 	$2
 	  - {name: down, interface: lan, rate: 30mbit, overhead: 0, classes: [{name: all, default: true}]}
@@ -23,7 +24,8 @@ policy() { # RATE UP-CLASSES
 # first packet to its last, IP and UDP headers added. Both directions at once.
 one='      - {name: all, default: true, queue: fifo, limit: 2000p}'
 rate() { # NAME RATE BIT/S PAYLOAD PACKETS
-	policy "$2" "$one" >"$tmp/p.yaml"
+	# 10 ms ahead at most: what a busy machine's late wake-ups may cost is made good
+	policy "$2" "$one" "$(($3 / 800 > 3000 ? $3 / 800 : 3000))b" >"$tmp/p.yaml"
 	weir_start "$tmp/p.yaml" || { cat "$tmp/weir.log"; return 1; }
 	recv_start o up 5000 --count 1000000 --idle 2500
 	recv_start i down 5001 --count 1000000 --idle 2500
