@@ -145,12 +145,15 @@ install: all
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	@for m in man/*.[1-8]; do \
 		install -v -D -m 644 $$m $(share)/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/bin/weir|$(PREFIX)/bin/weir|' debian/weir.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
 	install -d $(share)/doc/weir/examples
 	install -m 644 $(filter-out %.test.yaml,$(wildcard policies/*.yaml)) $(share)/doc/weir/examples
 	install -m 644 README.md LICENSE $(share)/doc/weir
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/weir
+	rm -f $(DESTDIR)$(PREFIX)/bin/weir $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
 	for m in man/*.[1-8]; do rm -f $(share)/man/man$${m##*.}/$${m##*/}; done
 	rm -rf $(share)/doc/weir
 

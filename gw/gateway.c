@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The gateway's life: it starts all or nothing, and leaves nothing behind. */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -171,8 +172,10 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 
 	if (!v)
 		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		assert(link[i].link);
 		v[i] = (struct rule_link){link[i].link->interface, link[i].queue};
+	}
 	failed = rules_set(g->rules, v, n, g->dscp, err, errsize);
 	free(v);
 	return failed;
@@ -226,6 +229,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 		return NULL;
 	}
 	for (size_t i = 0; i < g->n_link; i++) {
+		assert(g->link[i].link);
 		if (!g->link[i].iface.there)
 			gateway_say(
 				g, 4,
