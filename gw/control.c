@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The socket's server. Clients are served as they are ready, a few bytes or a whole answer
- * at a time; what a client does not read waits in its own buffer, up to a bound.
+ * The socket's server. A client is read while nothing of an answer waits for it, and each
+ * call of control_event() carries out at most one request of it: so one that asks and asks
+ * without reading holds up itself, and nobody else.
  */
 #include "gw/control.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define UNREAD_MAX (64u << 20) /* bytes of answers that a client has not read */
+#include "gw/control_listen.h"
+
+/*
+ * Bytes of answers that wait, of all clients together: some five answers on 10,000 classes.
+ * One client alone may have more.
+ */
+#define UNREAD_MAX ((size_t)64 << 20)
 #define EVENTS 16
 
 struct client {
 	int fd;	       /* -1: free */
 	uint64_t last; /* when it was last heard of, in events */
+	bool ended;    /* it says no more, or must not */
 	size_t n_in;
 	char in[CONTROL_REQUEST_MAX];
 	char *out;
@@ -30,116 +36,14 @@ struct client {
 
 struct control {
 	char *path;
+	struct control_file file;
 	int fd, epoll;
+	int spare; /* given up for a moment to turn a client away when no other is left */
 	struct control_ops ops;
 	uint64_t events;
+	size_t unread;
 	struct client client[CONTROL_CLIENTS_MAX];
 };
-
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
-static int address(const char *path, struct sockaddr_un *a, char *err, size_t errsize)
-{
-	size_t len = strlen(path);
-
-	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (!len || len >= sizeof(a->sun_path))
-		return fail(err, errsize, "socket %.120s: its path must be 1 to %zu bytes long",
-			    path, sizeof(a->sun_path) - 1);
-	memcpy(a->sun_path, path, len);
-	return 0;
-}
-
-/* ---- Making the socket. */
-
-/* Its folder, if that is missing; owned by who must remove the socket later. */
-static int make_folder(const char *path, uid_t uid, gid_t gid, char *err, size_t errsize)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return 0;
-	*slash = '\0';
-	if (mkdir(dir, 0755)) {
-		if (errno == EEXIST)
-			return 0;
-		return fail(err, errsize, "socket %s: folder %s: %s", path, dir,
-			    strerror(errno));
-	}
-	if (chown(dir, uid, gid))
-		return fail(err, errsize, "socket %s: folder %s: %s", path, dir,
-			    strerror(errno));
-	return 0;
-}
-
-/* A socket that nobody answers is removed. 0, or -1: somebody does, or it is something else. */
-static int remove_dead(const char *path, const struct sockaddr_un *a, char *err, size_t errsize)
-{
-	struct stat st;
-	int fd, error;
-
-	if (lstat(path, &st))
-		return errno == ENOENT
-			       ? 0
-			       : fail(err, errsize, "socket %s: %s", path, strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return fail(err, errsize,
-			    "socket %s: there is a file of that name that is no socket", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fail(err, errsize, "socket %s: %s", path, strerror(errno));
-	error = connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
-	close(fd);
-	if (!error || error == EAGAIN)
-		return fail(err, errsize, "socket %s: another weir answers there", path);
-	if (error != ECONNREFUSED)
-		return fail(err, errsize, "socket %s: %s", path, strerror(error));
-	if (unlink(path))
-		return fail(err, errsize, "socket %s: removing a dead one: %s", path,
-			    strerror(errno));
-	return 0;
-}
-
-static int listen_at(struct control *c, uid_t uid, gid_t gid, char *err, size_t errsize)
-{
-	struct sockaddr_un a;
-	mode_t mask;
-	int failed;
-
-	if (address(c->path, &a, err, errsize) ||
-	    make_folder(c->path, uid, gid, err, errsize) ||
-	    remove_dead(c->path, &a, err, errsize))
-		return -1;
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0)
-		return fail(err, errsize, "socket %s: %s", c->path, strerror(errno));
-	/* from the first moment nobody else may connect */
-	mask = umask(0117);
-	failed = bind(c->fd, (struct sockaddr *)&a, sizeof(a));
-	umask(mask);
-	if (failed) {
-		fail(err, errsize, "socket %s: %s", c->path, strerror(errno));
-		free(c->path);
-		c->path = NULL; /* not ours to remove */
-		return -1;
-	}
-	if (chown(c->path, uid, gid) || listen(c->fd, 16))
-		return fail(err, errsize, "socket %s: %s", c->path, strerror(errno));
-	return 0;
-}
 
 static int watch(const struct control *c, int op, int fd, uint32_t events, void *of)
 {
@@ -148,43 +52,64 @@ static int watch(const struct control *c, int op, int fd, uint32_t events, void 
 	return epoll_ctl(c->epoll, op, fd, &ev);
 }
 
+static int open_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int start(struct control *c, const char *path, uid_t uid, gid_t gid, char *err,
+		 size_t errsize)
+{
+	c->path = strdup(path);
+	c->spare = open_spare();
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!c->path || c->epoll < 0) {
+		snprintf(err, errsize, "control socket: %s", strerror(errno));
+		return -1;
+	}
+	c->fd = control_listen(path, uid, gid, &c->file, err, errsize);
+	if (c->fd < 0)
+		return -1;
+	if (watch(c, EPOLL_CTL_ADD, c->fd, EPOLLIN, NULL)) {
+		snprintf(err, errsize, "control socket: epoll: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
 struct control *control_open(const char *path, uid_t uid, gid_t gid,
 			     const struct control_ops *ops, char *err, size_t errsize)
 {
 	struct control *c = calloc(1, sizeof(*c));
 
-	if (!c || !(c->path = strdup(path))) {
-		free(c);
-		fail(err, errsize, "%s", strerror(ENOMEM));
+	if (!c) {
+		snprintf(err, errsize, "control socket: %s", strerror(ENOMEM));
 		return NULL;
 	}
-	c->fd = -1;
+	c->fd = c->epoll = c->spare = -1;
 	c->ops = *ops;
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		c->client[i].fd = -1;
-	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (c->epoll < 0) {
-		fail(err, errsize, "epoll: %s", strerror(errno));
-		free(c->path);
-		c->path = NULL;
-	} else if (!listen_at(c, uid, gid, err, errsize)) {
-		if (!watch(c, EPOLL_CTL_ADD, c->fd, EPOLLIN, NULL))
-			return c;
-		fail(err, errsize, "epoll: %s", strerror(errno));
-	} else if (c->fd < 0) {
-		free(c->path);
-		c->path = NULL;
-	}
+	if (!start(c, path, uid, gid, err, errsize))
+		return c;
 	control_close(c);
 	return NULL;
 }
 
 /* ---- Clients. */
 
-static void drop_client(struct client *k)
+static void forget_answer(struct control *c, struct client *k)
+{
+	c->unread -= k->n_out;
+	free(k->out);
+	k->out = NULL;
+	k->n_out = k->sent = 0;
+}
+
+static void drop_client(struct control *c, struct client *k)
 {
 	close(k->fd); /* and epoll forgets it */
-	free(k->out);
+	forget_answer(c, k);
 	*k = (struct client){.fd = -1};
 }
 
@@ -192,13 +117,15 @@ void control_close(struct control *c)
 {
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->client[i].fd >= 0)
-			drop_client(&c->client[i]);
-	if (c->path && c->fd >= 0)
-		unlink(c->path);
-	if (c->fd >= 0)
+			drop_client(c, &c->client[i]);
+	if (c->fd >= 0) {
+		control_remove(c->path, &c->file);
 		close(c->fd);
+	}
 	if (c->epoll >= 0)
 		close(c->epoll);
+	if (c->spare >= 0)
+		close(c->spare);
 	free(c->path);
 	free(c);
 }
@@ -208,19 +135,45 @@ int control_fd(const struct control *c)
 	return c->epoll;
 }
 
-/* A place for a new client: a free one, or that of the one that has been silent for longest. */
-static struct client *client_place(struct control *c)
+/* The one that has been silent for longest, of all or of those with an answer that waits. */
+static struct client *oldest(struct control *c, bool unread, const struct client *but)
 {
-	struct client *oldest = &c->client[0];
+	struct client *found = NULL;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *k = &c->client[i];
+
+		if (k->fd < 0 || k == but || (unread && !k->n_out))
+			continue;
+		if (!found || k->last < found->last)
+			found = k;
+	}
+	return found;
+}
+
+static struct client *client_place(struct control *c)
+{
+	struct client *k;
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->client[i].fd < 0)
 			return &c->client[i];
-		if (c->client[i].last < oldest->last)
-			oldest = &c->client[i];
-	}
-	drop_client(oldest);
-	return oldest;
+	k = oldest(c, false, NULL);
+	drop_client(c, k);
+	return k;
+}
+
+/* Else the connection would wait and be told again and again. */
+static void turn_away(struct control *c)
+{
+	int fd;
+
+	if (c->spare >= 0)
+		close(c->spare);
+	fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	c->spare = open_spare();
 }
 
 static void take_client(struct control *c)
@@ -228,40 +181,25 @@ static void take_client(struct control *c)
 	struct client *k;
 	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return; /* it went away again, or no file descriptor is free: the next time */
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			turn_away(c);
+		return; /* or it went away again */
+	}
 	k = client_place(c);
 	k->fd = fd;
 	k->last = ++c->events;
 	if (watch(c, EPOLL_CTL_ADD, fd, EPOLLIN, k))
-		drop_client(k);
+		drop_client(c, k);
 }
 
-/* Sends what fits. False: the client is gone. */
-static bool push(struct control *c, struct client *k)
-{
-	while (k->sent < k->n_out) {
-		ssize_t n = send(k->fd, k->out + k->sent, k->n_out - k->sent, MSG_NOSIGNAL);
+/* ---- Requests and answers. */
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return !watch(c, EPOLL_CTL_MOD, k->fd, EPOLLIN | EPOLLOUT, k);
-		if (n < 0)
-			return false;
-		k->sent += (size_t)n;
-	}
-	free(k->out);
-	k->out = NULL;
-	k->n_out = k->sent = 0;
-	return !watch(c, EPOLL_CTL_MOD, k->fd, EPOLLIN, k);
-}
-
-/* Takes doc over. False: the client has too much unread, or there is no memory. */
-static bool answer(struct client *k, json_t *doc, bool ok)
+/* Takes doc over. False: there is no memory. */
+static bool answer(struct control *c, struct client *k, json_t *doc, bool ok)
 {
-	char *text, *out;
-	size_t len;
+	struct client *other;
+	char *text;
 
 	json_object_set_new(doc, "weir-control", json_integer(CONTROL_VERSION));
 	json_object_set_new(doc, "ok", json_boolean(ok));
@@ -269,24 +207,21 @@ static bool answer(struct client *k, json_t *doc, bool ok)
 	json_decref(doc);
 	if (!text)
 		return false;
-	len = strlen(text);
-	out = k->n_out + len + 1 > UNREAD_MAX ? NULL : realloc(k->out, k->n_out + len + 1);
-	if (out) {
-		k->out = out;
-		memcpy(out + k->n_out, text, len);
-		out[k->n_out + len] = '\n';
-		k->n_out += len + 1;
-	}
-	free(text);
-	return out != NULL;
+	k->out = text;
+	k->n_out = strlen(text) + 1;
+	text[k->n_out - 1] = '\n'; /* in place of the 0: its length is known */
+	c->unread += k->n_out;
+	while (c->unread > UNREAD_MAX && (other = oldest(c, true, k)))
+		drop_client(c, other);
+	return true;
 }
 
-static bool refuse(struct client *k, const char *why)
+static bool refuse(struct control *c, struct client *k, const char *why)
 {
 	json_t *j = json_object();
 
 	json_object_set_new(j, "error", json_string(why));
-	return answer(k, j, false);
+	return answer(c, k, j, false);
 }
 
 static bool carry_out(struct control *c, struct client *k, const char *what)
@@ -305,12 +240,11 @@ static bool carry_out(struct control *c, struct client *k, const char *what)
 	} else if (!strcmp(what, "ping")) {
 		j = json_object();
 	} else {
-		return refuse(k, "\"do\" must be status, stats, reload or ping");
+		return refuse(c, k, "\"do\" must be status, stats, reload or ping");
 	}
-	return answer(k, j, ok);
+	return answer(c, k, j, ok);
 }
 
-/* One line. False: the client is to be cut off. */
 static bool request(struct control *c, struct client *k, const char *line, size_t len)
 {
 	json_error_t e;
@@ -320,37 +254,85 @@ static bool request(struct control *c, struct client *k, const char *line, size_
 	bool good;
 
 	if (!json_is_object(j))
-		good = refuse(k, "a request is a line with one JSON object: "
-				 "{\"weir-control\": 1, \"do\": \"status\"}");
+		good = refuse(c, k,
+			      "a request is a line with one JSON object: "
+			      "{\"weir-control\": 1, \"do\": \"status\"}");
 	else if (!json_is_integer(version) || json_integer_value(version) != CONTROL_VERSION)
-		good = refuse(k, "\"weir-control\" must be 1, the version of this protocol");
+		good = refuse(c, k, "\"weir-control\" must be 1, the version of this protocol");
 	else if (!what)
-		good = refuse(k, "\"do\" is missing: status, stats, reload or ping");
+		good = refuse(c, k, "\"do\" is missing: status, stats, reload or ping");
 	else
 		good = carry_out(c, k, what);
 	json_decref(j);
 	return good;
 }
 
-/* What a client said. False: it is gone, or is to be cut off. */
-static bool pull(struct control *c, struct client *k)
+/* Carries out the next request that is there in full, if there is one. */
+static bool next_request(struct control *c, struct client *k)
 {
-	char *end;
+	char *end = memchr(k->in, '\n', k->n_in);
+	size_t used;
+	bool good;
+
+	if (!end && k->n_in == sizeof(k->in)) {
+		/* such a line may never end */
+		k->n_in = 0;
+		k->ended = true;
+		return refuse(c, k, "a request is at most 4096 bytes long, its end included");
+	}
+	if (!end)
+		return true;
+	used = (size_t)(end - k->in) + 1;
+	good = request(c, k, k->in, used - 1);
+	k->n_in -= used;
+	memmove(k->in, k->in + used, k->n_in);
+	return good;
+}
+
+/* Takes what the client said. False: it is gone. */
+static bool pull(struct client *k)
+{
 	ssize_t n = recv(k->fd, k->in + k->n_in, sizeof(k->in) - k->n_in, 0);
 
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	k->ended = !n; /* what it asked before is answered still */
 	k->n_in += (size_t)n;
-	while ((end = memchr(k->in, '\n', k->n_in))) {
-		size_t used = (size_t)(end - k->in) + 1;
+	return true;
+}
 
-		if (!request(c, k, k->in, used - 1))
-			return false;
-		k->n_in -= used;
-		memmove(k->in, k->in + used, k->n_in);
+/* Sends what fits. False: the client is gone. */
+static bool push(struct control *c, struct client *k)
+{
+	while (k->sent < k->n_out) {
+		ssize_t n = send(k->fd, k->out + k->sent, k->n_out - k->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN;
+		k->sent += (size_t)n;
 	}
-	/* a line that does not fit will never end */
-	return k->n_in < sizeof(k->in) && push(c, k);
+	forget_answer(c, k);
+	return true;
+}
+
+/* False: the client is gone, or to be cut off. */
+static bool serve(struct control *c, struct client *k)
+{
+	bool more;
+
+	if (k->n_out && !push(c, k))
+		return false;
+	if (!k->n_out && !k->ended && !memchr(k->in, '\n', k->n_in) && !pull(k))
+		return false;
+	if (!k->n_out && (!next_request(c, k) || !push(c, k)))
+		return false;
+	more = k->n_out || memchr(k->in, '\n', k->n_in);
+	if (k->ended && !more)
+		return false;
+	/* the next request that is here already gets its turn when an answer can be written */
+	return !watch(c, EPOLL_CTL_MOD, k->fd, more ? EPOLLOUT : EPOLLIN, k);
 }
 
 void control_event(struct control *c)
@@ -360,17 +342,12 @@ void control_event(struct control *c)
 
 	for (int i = 0; i < n; i++) {
 		struct client *k = ev[i].data.ptr;
-		bool good = true;
 
 		if (!k || k->fd < 0)
 			continue;
 		k->last = ++c->events;
-		if (ev[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-			good = pull(c, k);
-		if (good && (ev[i].events & EPOLLOUT))
-			good = push(c, k);
-		if (!good)
-			drop_client(k);
+		if (!serve(c, k))
+			drop_client(c, k);
 	}
 	/* last, so that no place of this round's clients is given away before its turn */
 	for (int i = 0; i < n; i++)

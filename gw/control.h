@@ -6,9 +6,11 @@
  *     <- {"weir-control": 1, "ok": true, ...}         or "ok": false, "error": "...",
  *                                                     "complaints": [...] of a reload
  *
- * A stream socket, mode 0660. Several requests may follow each other on one connection. The
- * server never waits for a client: one that does not read its answer, or says too much, is cut
- * off.
+ * A stream socket, mode 0660. Several requests may follow each other on one connection: each is
+ * carried out when the answer before has been taken. The server never waits for a client. Cut
+ * off are one that says a line longer than CONTROL_REQUEST_MAX (with an answer), the most
+ * silent one when all CONTROL_CLIENTS_MAX places are taken, and those that leave their answers
+ * unread when these become too much together.
  */
 #ifndef WEIR_GW_CONTROL_H
 #define WEIR_GW_CONTROL_H

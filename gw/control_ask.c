@@ -22,9 +22,10 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int reach(const char *path, char *err, size_t errsize)
+static int reach(const char *path, int timeout_ms, char *err, size_t errsize)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000L};
 	int fd;
 
 	if (strlen(path) >= sizeof(a.sun_path)) {
@@ -33,9 +34,14 @@ static int reach(const char *path, char *err, size_t errsize)
 	}
 	memcpy(a.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a)))
+	/* also for connect(), which waits for a place among those not yet accepted */
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) &&
+	    !connect(fd, (struct sockaddr *)&a, sizeof(a)))
 		return fd;
-	if (errno == EACCES)
+	if (errno == EAGAIN)
+		snprintf(err, errsize, "the gateway on %s did not answer within %d ms", path,
+			 timeout_ms);
+	else if (errno == EACCES)
 		snprintf(err, errsize,
 			 "socket %s: permission denied: ask as root, or as the gateway's "
 			 "user or group",
@@ -99,9 +105,10 @@ json_t *control_ask(const char *path, const char *what, int timeout_ms, char *er
 		    size_t errsize)
 {
 	char request[128];
-	int fd = reach(path, err, errsize), len;
+	int fd = reach(path, timeout_ms, err, errsize), len;
 	json_error_t e;
 	json_t *j = NULL;
+	json_int_t version;
 	char *text;
 
 	if (fd < 0)
@@ -121,6 +128,16 @@ json_t *control_ask(const char *path, const char *what, int timeout_ms, char *er
 	free(text);
 	if (!json_is_object(j) || !json_is_boolean(json_object_get(j, "ok"))) {
 		snprintf(err, errsize, "socket %s: what answers there is no weir", path);
+		json_decref(j);
+		return NULL;
+	}
+	version = json_integer_value(json_object_get(j, "weir-control"));
+	if (version != CONTROL_VERSION) {
+		snprintf(err, errsize,
+			 "the gateway on %s speaks version %" JSON_INTEGER_FORMAT
+			 " of the control protocol, this program version %d: ask with the "
+			 "weir that runs there",
+			 path, version, CONTROL_VERSION);
 		json_decref(j);
 		return NULL;
 	}
