@@ -108,11 +108,11 @@ bench-programs: $(BENCH)
 SANITIZERS = address,undefined
 sanitize:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/san OPT='-O1 -g -fno-omit-frame-pointer' \
-		SAN='-fsanitize=$(SANITIZERS) -fno-sanitize-recover=undefined' all unit
-	@BUILD=$(BUILD)/san bash tests/run.sh unit props e2e policies
+		SAN='-fsanitize=$(SANITIZERS) -fno-sanitize-recover=undefined' all unit net
+	@BUILD=$(BUILD)/san KILLS=5 RELOADS=40 bash tests/run.sh unit props e2e policies net-short
 	@$(MAKE) --no-print-directory -s all unit
 	@BUILD=$(BUILD) bash tests/valgrind.sh
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN=-fsanitize=thread all unit
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN=-fsanitize=thread all unit net
 	@BUILD=$(BUILD)/tsan bash tests/tsan.sh
 
 fuzz:

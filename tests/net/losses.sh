@@ -28,8 +28,8 @@ for i in $(seq 20); do
 	add table inet other
 	delete table inet other
 	table inet other {
-		chain first { type filter hook postrouting priority -200; }
-		chain fwd { type filter hook forward priority 0; counter; }
+		chain early { type filter hook postrouting priority -200; }
+		chain forwarding { type filter hook forward priority 0; counter; }
 	}
 	EOP
 	until_ok 5 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
