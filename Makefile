@@ -20,7 +20,7 @@ WEIR_LIBS = -lpcap -lyaml -ljansson -lz -lm -lnetfilter_queue -lnftnl -lmnl -lmi
 SCHED_SRC = $(wildcard sched/*.c)
 QOS_SRC = $(wildcard qos/*.c)
 GW_SRC = $(filter-out gw/main.c,$(wildcard gw/*.c))
-SOURCES = $(wildcard sched/*.[ch] qos/*.[ch] gw/*.[ch] bench/*.[ch] tests/*/*.[ch])
+SOURCES = $(wildcard sched/*.[ch] qos/*.[ch] gw/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch])
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIBS = $(BUILD)/libgw.a $(BUILD)/libqos.a $(BUILD)/libsched.a
 
@@ -56,6 +56,10 @@ $(NETTOOL): $(BUILD)/tests/net/nettool.o
 # Measurements: one program a file, bench/NAME.c
 BENCH = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS) $(LDFLAGS)
+
+ACCEPT = $(BUILD)/bench/net/nfq_accept
+$(ACCEPT): $(ACCEPT).o $(LIBS)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS) $(LDFLAGS)
 
 # Fuzz targets: one program a file, tests/fuzz/fuzz_NAME.c, seeds in tests/fuzz/seeds/NAME
@@ -103,7 +107,8 @@ check-e2e check-policies check-layers: all
 bench:
 	@$(MAKE) --no-print-directory -s all bench-programs >&2
 	@set -e; for b in $(BENCH); do WEIR=$(BUILD)/weir $$b; done
-bench-programs: $(BENCH)
+	@BUILD=$(BUILD) bash bench/net/gateway.sh
+bench-programs: $(BENCH) $(ACCEPT) net
 
 SANITIZERS = address,undefined
 sanitize:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/control_listen.h"
+#include "gw/fail.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,26 +12,15 @@
 
 #define BACKLOG 16
 
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
 static int address(const char *path, struct sockaddr_un *a, char *err, size_t errsize)
 {
 	size_t len = strlen(path);
 
 	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (!len || len >= sizeof(a->sun_path))
-		return fail(err, errsize, "socket %.120s: its path must be 1 to %zu bytes long",
-			    path, sizeof(a->sun_path) - 1);
+		return fail_with(err, errsize,
+				 "socket %.120s: its path must be 1 to %zu bytes long", path,
+				 sizeof(a->sun_path) - 1);
 	memcpy(a->sun_path, path, len);
 	return 0;
 }
@@ -53,7 +42,7 @@ static int make_folder(const char *path, uid_t uid, gid_t gid, char *err, size_t
 	} else if (!chown(dir, uid, gid) && !chmod(dir, 0755)) { /* whatever the umask is */
 		return 0;
 	}
-	return fail(err, errsize, "socket %s: folder %s: %s", path, dir, strerror(errno));
+	return fail_with(err, errsize, "socket %s: folder %s: %s", path, dir, strerror(errno));
 }
 
 /* A socket that nobody answers is removed. 0, or -1: somebody does, or it is something else. */
@@ -65,24 +54,25 @@ static int remove_dead(const char *path, const struct sockaddr_un *a, char *err,
 	if (lstat(path, &st)) {
 		if (errno == ENOENT)
 			return 0;
-		return fail(err, errsize, "socket %s: %s", path, strerror(errno));
+		return fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 	}
 	if (!S_ISSOCK(st.st_mode))
-		return fail(err, errsize,
-			    "socket %s: there is a file of that name that is no socket", path);
+		return fail_with(err, errsize,
+				 "socket %s: there is a file of that name that is no socket",
+				 path);
 	/* not blocking: one that lives may be too busy to take another client */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(err, errsize, "socket %s: %s", path, strerror(errno));
+		return fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 	error = connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
 	close(fd);
 	if (!error || error == EAGAIN)
-		return fail(err, errsize, "another weir answers on %s", path);
+		return fail_with(err, errsize, "another weir answers on %s", path);
 	if (error != ECONNREFUSED)
-		return fail(err, errsize, "socket %s: %s", path, strerror(error));
+		return fail_with(err, errsize, "socket %s: %s", path, strerror(error));
 	if (unlink(path) && errno != ENOENT)
-		return fail(err, errsize, "socket %s: removing a dead one: %s", path,
-			    strerror(errno));
+		return fail_with(err, errsize, "socket %s: removing a dead one: %s", path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -109,15 +99,15 @@ int control_listen(const char *path, uid_t uid, gid_t gid, struct control_file *
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(err, errsize, "socket %s: %s", path, strerror(errno));
+		return fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 	if (bind_private(fd, &a)) {
 		/* the file of that name, if there is one now, is not ours */
-		fail(err, errsize, "socket %s: %s", path, strerror(errno));
+		fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 		close(fd);
 		return -1;
 	}
 	if (chown(path, uid, gid) || lstat(path, &st) || listen(fd, BACKLOG)) {
-		fail(err, errsize, "socket %s: %s", path, strerror(errno));
+		fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 		unlink(path);
 		close(fd);
 		return -1;

@@ -24,16 +24,6 @@ uint64_t gateway_now(void)
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-int gateway_fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 {
 	char text[512];
@@ -110,13 +100,13 @@ struct engine *gateway_engine(const struct policy *p, const struct policy_link *
 	struct engine *e;
 
 	if (getrandom(o.key, sizeof(o.key), 0) != (ssize_t)sizeof(o.key)) {
-		gateway_fail(err, errsize, "random numbers: %s", strerror(errno));
+		fail_with(err, errsize, "random numbers: %s", strerror(errno));
 		return NULL;
 	}
 	e = engine_new(p, &o, &r);
 	if (!e)
-		gateway_fail(err, errsize, "link %s: %s", l->name,
-			     c.text[0] ? c.text : strerror(ENOMEM));
+		fail_with(err, errsize, "link %s: %s", l->name,
+			  c.text[0] ? c.text : strerror(ENOMEM));
 	return e;
 }
 
@@ -129,14 +119,13 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 	int number = nfq_free_numbers(from, 1);
 
 	if (number < 0)
-		return gateway_fail(err, errsize,
-				    "link %s: no free queue number from %u on: %s", l->name,
-				    from, strerror(errno));
+		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
+				 l->name, from, strerror(errno));
 	*to = (struct glink){.link = l, .gso = q.gso, .queue = (uint16_t)number};
 	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
 	if (ifwatch_get(l->interface, &to->iface))
-		return gateway_fail(err, errsize, "link %s: interface %s: %s", l->name,
-				    l->interface, strerror(errno));
+		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
+				 l->interface, strerror(errno));
 	q.number = to->queue;
 	q.maxlen = to->held_max + ON_THE_WAY;
 	w.held_max = to->held_max;
@@ -171,7 +160,7 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 	int failed;
 
 	if (!v)
-		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	for (size_t i = 0; i < n; i++) {
 		assert(link[i].link);
 		v[i] = (struct rule_link){link[i].link->interface, link[i].queue};
@@ -194,7 +183,7 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 		return -1;
 	g->link = calloc(p->n_link, sizeof(*g->link));
 	if (!g->link)
-		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	for (g->n_link = 0; g->n_link < p->n_link; g->n_link++)
 		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], err,
 				      errsize))
@@ -214,7 +203,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 
 	*second = false;
 	if (!g) {
-		gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+		fail_with(err, errsize, "%s", strerror(ENOMEM));
 		return NULL;
 	}
 	g->o = *o;

@@ -3,6 +3,7 @@
 #ifndef WEIR_GW_GATEWAY_PRIV_H
 #define WEIR_GW_GATEWAY_PRIV_H
 
+#include "gw/fail.h"
 #include "gw/gateway.h"
 #include "gw/ifwatch.h"
 #include "gw/rule.h"
@@ -51,8 +52,6 @@ struct gateway {
 };
 
 uint64_t gateway_now(void); /* CLOCK_MONOTONIC, ns */
-int gateway_fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

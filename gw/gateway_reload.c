@@ -62,8 +62,8 @@ static int prepare_link(struct gateway *g, struct change *c, struct next *n,
 	n->link = *n->old;
 	n->link.link = l;
 	if (ifwatch_get(l->interface, &n->link.iface))
-		return gateway_fail(err, errsize, "link %s: interface %s: %s", l->name,
-				    l->interface, strerror(errno));
+		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
+				 l->interface, strerror(errno));
 	n->engine = gateway_engine(c->policy, l, n->link.held_max, err, errsize);
 	return n->engine ? 0 : -1;
 }
@@ -76,7 +76,7 @@ static int prepare(struct gateway *g, struct change *c, char *err, size_t errsiz
 	c->next = calloc(n, sizeof(*c->next));
 	c->links = calloc(n, sizeof(*c->links));
 	if (!c->next || !c->links)
-		return gateway_fail(err, errsize, "%s", strerror(ENOMEM));
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	while (!failed && c->n < n) {
 		failed =
 			prepare_link(g, c, &c->next[c->n], c->policy->link[c->n], err, errsize);
@@ -156,7 +156,7 @@ int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t
 	if (!c.policy) {
 		g->reloads_failed++;
 		if (!r->errors)
-			gateway_fail(err, errsize, "%s cannot be read", g->o.file);
+			fail_with(err, errsize, "%s cannot be read", g->o.file);
 		return -1;
 	}
 	/* what the old policy marks is still on its way when the new rules are there */

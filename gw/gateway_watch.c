@@ -160,9 +160,15 @@ void gateway_tick(struct gateway *g)
 
 	read_kernel(g);
 	for (size_t i = 0; i < g->n_link; i++) {
+		struct ifwatch_state s;
+
 		look_for_losses(g, &g->link[i], now);
-		if (look)
-			gateway_look(g, &g->link[i]);
+		if (!look)
+			continue;
+		/* one that was renamed is told of under its new name only */
+		if (!ifwatch_get(g->link[i].link->interface, &s))
+			changed(g, &s);
+		gateway_look(g, &g->link[i]);
 	}
 	if (look)
 		g->looked = now;

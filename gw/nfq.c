@@ -13,7 +13,6 @@
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +22,13 @@
 #include <libmnl/libmnl.h>
 
 #include "gw/nfq_parse.h"
+#include "gw/fail.h"
 
-#define BATCH 64u	/* messages that one recvmmsg() takes */
-#define MESSAGE 1024u	/* of NFQ_COPY bytes and attributes, with room to spare */
-#define SEND_FULL 3400u /* bytes: the kernel copies a send into one buffer; keep it in a page \
-			 */
+#define BATCH 64u     /* messages that one recvmmsg() takes */
+#define MESSAGE 1024u /* of NFQ_COPY bytes and attributes, with room to spare */
+#define SEND_FULL \
+	3400u /* bytes: the kernel copies a send into one buffer; keep it in a page \
+	       */
 #define SEND_ROOM 4096u
 #define PER_PACKET 2304u /* bytes that the kernel counts for a message, about */
 #define SEND_TRIES 100
@@ -53,18 +54,6 @@ struct nfq {
 	size_t out_used;
 	uint8_t out[SEND_ROOM] __attribute__((aligned(8)));
 };
-
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* ---- Setting up. */
 
@@ -112,21 +101,23 @@ static int bind_queue(struct nfq *q, char *err, size_t errsize)
 	if (!ask(q, nlh))
 		return 0;
 	if (errno == EPERM)
-		return fail(err, errsize,
-			    "queue %u: not permitted, or another program has it: run as root "
-			    "(or with "
-			    "CAP_NET_ADMIN), or choose other numbers with --queue-from",
-			    q->number);
+		return fail_with(
+			err, errsize,
+			"queue %u: not permitted, or another program has it: run as root "
+			"(or with "
+			"CAP_NET_ADMIN), or choose other numbers with --queue-from",
+			q->number);
 	if (errno == EBUSY)
-		return fail(err, errsize,
-			    "queue %u belongs to another program: choose other numbers with "
-			    "--queue-from",
-			    q->number);
+		return fail_with(
+			err, errsize,
+			"queue %u belongs to another program: choose other numbers with "
+			"--queue-from",
+			q->number);
 	if (errno == EINVAL || errno == ENOENT || errno == EOPNOTSUPP)
-		return fail(err, errsize,
-			    "this kernel has no netfilter queues (nfnetlink_queue): %s",
-			    strerror(errno));
-	return fail(err, errsize, "queue %u: %s", q->number, strerror(errno));
+		return fail_with(err, errsize,
+				 "this kernel has no netfilter queues (nfnetlink_queue): %s",
+				 strerror(errno));
+	return fail_with(err, errsize, "queue %u: %s", q->number, strerror(errno));
 }
 
 static int set_up(struct nfq *q, uint32_t maxlen, char *err, size_t errsize)
@@ -141,8 +132,8 @@ static int set_up(struct nfq *q, uint32_t maxlen, char *err, size_t errsize)
 	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(q->gso ? NFQA_CFG_F_GSO : 0));
 	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
 	if (ask(q, nlh))
-		return fail(err, errsize, "queue %u: setting it up: %s", q->number,
-			    strerror(errno));
+		return fail_with(err, errsize, "queue %u: setting it up: %s", q->number,
+				 strerror(errno));
 	return 0;
 }
 
@@ -153,10 +144,10 @@ static int socket_options(struct nfq *q, size_t rcvbuf, char *err, size_t errsiz
 	/* an overrun must not stop all messages: what is lost is seen by the ids */
 	if (setsockopt(q->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &one, sizeof(one)) ||
 	    setsockopt(q->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one)))
-		return fail(err, errsize, "netlink: %s", strerror(errno));
+		return fail_with(err, errsize, "netlink: %s", strerror(errno));
 	if (setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) &&
 	    setsockopt(q->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)))
-		return fail(err, errsize, "netlink receive buffer: %s", strerror(errno));
+		return fail_with(err, errsize, "netlink receive buffer: %s", strerror(errno));
 	return 0;
 }
 
@@ -164,7 +155,8 @@ static int open_socket(struct nfq *q, char *err, size_t errsize)
 {
 	q->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!q->nl || mnl_socket_bind(q->nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		return fail(err, errsize, "netlink socket for netfilter: %s", strerror(errno));
+		return fail_with(err, errsize, "netlink socket for netfilter: %s",
+				 strerror(errno));
 	q->fd = mnl_socket_get_fd(q->nl);
 	return 0;
 }
@@ -192,7 +184,7 @@ struct nfq *nfq_open(const struct nfq_conf *c, char *err, size_t errsize)
 	uint32_t maxlen = c->maxlen < NFQ_HELD_MAX ? c->maxlen : NFQ_HELD_MAX;
 
 	if (!q || take_memory(q)) {
-		fail(err, errsize, "%s", strerror(ENOMEM));
+		fail_with(err, errsize, "%s", strerror(ENOMEM));
 		nfq_close(q);
 		return NULL;
 	}

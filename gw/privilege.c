@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/privilege.h"
+#include "gw/fail.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +15,6 @@
 #include <unistd.h>
 
 #define KEEP (1u << CAP_NET_ADMIN) /* in the first of the two words */
-
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* The system calls themselves: libcap would be a library for two of them. */
 static int get_caps(struct __user_cap_data_struct data[2])
@@ -57,7 +45,7 @@ int privilege_find(const char *user, struct privilege_user *u, char *err, size_t
 			p = getpwuid((uid_t)id);
 	}
 	if (!p)
-		return fail(err, errsize, "there is no user \"%.64s\"", user);
+		return fail_with(err, errsize, "there is no user \"%.64s\"", user);
 	*u = (struct privilege_user){p->pw_uid, p->pw_gid};
 	return 0;
 }
@@ -67,22 +55,22 @@ int privilege_check(char *err, size_t errsize)
 	struct __user_cap_data_struct data[2];
 
 	if (get_caps(data))
-		return fail(err, errsize, "capabilities: %s", strerror(errno));
+		return fail_with(err, errsize, "capabilities: %s", strerror(errno));
 	if (!(data[0].effective & KEEP))
-		return fail(err, errsize,
-			    "weir run needs CAP_NET_ADMIN: run it as root, or with that "
-			    "capability");
+		return fail_with(err, errsize,
+				 "weir run needs CAP_NET_ADMIN: run it as root, or with that "
+				 "capability");
 	return 0;
 }
 
 static int become(const struct privilege_user *u, char *err, size_t errsize)
 {
 	if (prctl(PR_SET_KEEPCAPS, 1L))
-		return fail(err, errsize, "keeping a capability: %s", strerror(errno));
+		return fail_with(err, errsize, "keeping a capability: %s", strerror(errno));
 	if (setgroups(0, NULL) || setresgid(u->gid, u->gid, u->gid) ||
 	    setresuid(u->uid, u->uid, u->uid))
-		return fail(err, errsize, "becoming user %u: %s", (unsigned)u->uid,
-			    strerror(errno));
+		return fail_with(err, errsize, "becoming user %u: %s", (unsigned)u->uid,
+				 strerror(errno));
 	return 0;
 }
 
@@ -94,13 +82,13 @@ static int verify(const struct privilege_user *u, char *err, size_t errsize)
 
 	if (get_caps(data) || data[0].permitted != KEEP || data[0].effective != KEEP ||
 	    data[0].inheritable || data[1].permitted || data[1].effective)
-		return fail(err, errsize, "capabilities could not be given up");
+		return fail_with(err, errsize, "capabilities could not be given up");
 	if (!u)
 		return 0;
 	if (getresuid(&r, &e, &s) || r != u->uid || e != u->uid || s != u->uid ||
 	    (u->uid && !setuid(0)))
-		return fail(err, errsize, "could not become user %u for good",
-			    (unsigned)u->uid);
+		return fail_with(err, errsize, "could not become user %u for good",
+				 (unsigned)u->uid);
 	return 0;
 }
 
@@ -111,13 +99,13 @@ int privilege_drop(const struct privilege_user *u, char *err, size_t errsize)
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0L, 0L, 0L) >= 0; cap++)
 		if (cap != CAP_NET_ADMIN && prctl(PR_CAPBSET_DROP, cap, 0L, 0L, 0L) &&
 		    errno != EPERM)
-			return fail(err, errsize, "capabilities: %s", strerror(errno));
+			return fail_with(err, errsize, "capabilities: %s", strerror(errno));
 	if (u && (u->uid != getuid() || u->uid != geteuid()) && become(u, err, errsize))
 		return -1;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L);
 	if (set_caps(KEEP))
-		return fail(err, errsize, "capabilities: %s", strerror(errno));
+		return fail_with(err, errsize, "capabilities: %s", strerror(errno));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L))
-		return fail(err, errsize, "no new privileges: %s", strerror(errno));
+		return fail_with(err, errsize, "no new privileges: %s", strerror(errno));
 	return verify(u, err, errsize);
 }

@@ -3,7 +3,6 @@
 #include "gw/rule.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <libnftnl/table.h>
 
 #include "gw/rule_expr.h"
+#include "gw/fail.h"
 
 #define MESSAGE_MAX 2048u /* of one rule, and more */
 
@@ -36,18 +36,6 @@ struct batch {
 	uint32_t seq;
 	bool failed; /* no memory */
 };
-
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* ---- Transactions. */
 
@@ -323,39 +311,41 @@ struct rules *rules_open(bool *exists, char *err, size_t errsize)
 	if (r)
 		r->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!r || !r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		fail(err, errsize, "nftables: %s", strerror(errno));
+		fail_with(err, errsize, "nftables: %s", strerror(errno));
 		goto failed;
 	}
 	error = make_table(r);
 	if (error == EEXIST || (error && table_exists())) {
 		*exists = true;
-		fail(err, errsize,
-		     "there is a table \"inet %s\" already: another weir runs here (in this "
-		     "network "
-		     "namespace); stop it first",
-		     RULE_TABLE);
+		fail_with(
+			err, errsize,
+			"there is a table \"inet %s\" already: another weir runs here (in this "
+			"network "
+			"namespace); stop it first",
+			RULE_TABLE);
 		goto failed;
 	}
 	if (error == EPERM) {
-		fail(err, errsize,
-		     "nftables: not permitted: run as root, or with CAP_NET_ADMIN");
+		fail_with(err, errsize,
+			  "nftables: not permitted: run as root, or with CAP_NET_ADMIN");
 		goto failed;
 	}
 	if (error) {
-		fail(err, errsize,
-		     "nftables: cannot make a table (%s): weir needs nf_tables with the family "
-		     "\"inet\" and the table flag \"owner\" (Linux 5.12)",
-		     strerror(error));
+		fail_with(err, errsize,
+			  "nftables: cannot make a table (%s): weir needs nf_tables with the "
+			  "family "
+			  "\"inet\" and the table flag \"owner\" (Linux 5.12)",
+			  strerror(error));
 		goto failed;
 	}
 	error = probe(r);
 	if (!error)
 		return r;
-	fail(err, errsize,
-	     "nftables: no rule can send packets to a queue (%s): the kernel needs "
-	     "CONFIG_NFT_QUEUE, "
-	     "or CONFIG_NFT_COMPAT with CONFIG_NETFILTER_XT_TARGET_NFQUEUE",
-	     strerror(error));
+	fail_with(err, errsize,
+		  "nftables: no rule can send packets to a queue (%s): the kernel needs "
+		  "CONFIG_NFT_QUEUE, "
+		  "or CONFIG_NFT_COMPAT with CONFIG_NETFILTER_XT_TARGET_NFQUEUE",
+		  strerror(error));
 failed:
 	if (r && r->nl)
 		mnl_socket_close(r->nl); /* and with it goes the table */
@@ -399,8 +389,8 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 		put_rule(&b, rule_queue(&link[i], r->how));
 	error = commit(r, &b);
 	if (error)
-		return fail(err, errsize, "nftables: the rules could not be set: %s",
-			    strerror(error));
+		return fail_with(err, errsize, "nftables: the rules could not be set: %s",
+				 strerror(error));
 	r->expected = count;
 	return 0;
 }

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 
 #include "gw/held.h"
 #include "gw/rule.h"
+#include "gw/fail.h"
 
 #define BATCH 64u	  /* packets taken before verdicts are sent */
 #define RETURN_BATCH 512u /* below ENGINE_UNPOLLED_MAX */
@@ -297,30 +297,18 @@ static void *run(void *arg)
 
 /* ---- From outside. */
 
-static int fail(char *err, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(char *err, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, size, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
 struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
 	if (!w) {
-		fail(err, errsize, "%s", strerror(ENOMEM));
+		fail_with(err, errsize, "%s", strerror(ENOMEM));
 		return NULL;
 	}
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	/* besides what waits: a batch that is on its way in, and one on its way out */
 	if (w->wake < 0 || held_init(&w->held, c->held_max + ENGINE_UNPOLLED_MAX)) {
-		fail(err, errsize, "link %s: %s", c->link->name, strerror(errno));
+		fail_with(err, errsize, "link %s: %s", c->link->name, strerror(errno));
 		if (w->wake >= 0)
 			close(w->wake);
 		free(w);
@@ -345,7 +333,8 @@ int worker_start(struct worker *w, char *err, size_t errsize)
 	int e = pthread_create(&w->thread, NULL, run, w);
 
 	if (e)
-		return fail(err, errsize, "link %s: thread: %s", w->link->name, strerror(e));
+		return fail_with(err, errsize, "link %s: thread: %s", w->link->name,
+				 strerror(e));
 	w->started = true;
 	snprintf(name, sizeof(name), "weir-%.10s", w->link->name);
 	pthread_setname_np(w->thread, name);

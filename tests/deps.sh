@@ -13,7 +13,7 @@ set -euo pipefail
 # netbase: names in filters ("ip proto esp", "port domain") are looked up in its files
 build="gcc libc6-dev make netbase libpcap-dev libyaml-dev libjansson-dev zlib1g-dev
 libmnl-dev libnetfilter-queue-dev libnftnl-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev"
-demo="iproute2 iputils-ping iperf3 python3"
+demo="iproute2 iputils-ping iperf3 python3 ethtool"
 test="libcmocka-dev binutils gzip tcpdump procps mandoc util-linux
 nftables"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
