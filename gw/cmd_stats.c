@@ -86,7 +86,10 @@ static void print_link(const json_t *l)
 	printf("  %-*s %10s %10s %10s %9s %9s %9s %9s  dropped\n", columns - 2, "class", "in",
 	       "sent", "bytes", "waiting", "p50", "p99", "max");
 	print_class(l, "", columns);
-	json_array_foreach(list, i, c) print_class(c, ask_text(c, "class"), columns);
+	json_array_foreach(list, i, c)
+	{
+		print_class(c, ask_text(c, "class"), columns);
+	}
 }
 
 static int print_stats(const json_t *j, const char *only)

@@ -99,7 +99,10 @@ static bool print_status(const json_t *j)
 	if (!well)
 		printf("THE RULES ARE NOT AS THEY WERE MADE: somebody changed the table "
 		       "\"weir\"\n");
-	json_array_foreach(json_object_get(j, "links"), i, l) well &= print_link(l);
+	json_array_foreach(json_object_get(j, "links"), i, l)
+	{
+		well &= print_link(l);
+	}
 	return well;
 }
 
@@ -123,9 +126,12 @@ static int run(int argc, char **argv)
 	}
 	if (a.json) {
 		well = ask_true(j, "intact");
-		json_array_foreach(json_object_get(j, "links"), i, l) well &=
-			ask_true(l, "up") && !json_array_size(json_object_get(l, "warnings")) &&
-			!ask_number(json_object_get(l, "health"), "error");
+		json_array_foreach(json_object_get(j, "links"), i, l)
+		{
+			well &= ask_true(l, "up") &&
+				!json_array_size(json_object_get(l, "warnings")) &&
+				!ask_number(json_object_get(l, "health"), "error");
+		}
 		json_print(j, stdout);
 	} else {
 		well = print_status(j);

@@ -143,7 +143,7 @@ static struct client *oldest(struct control *c, bool unread, const struct client
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *k = &c->client[i];
 
-		if (k->fd < 0 || k == but || (unread && !k->n_out))
+		if (k == but || k->fd < 0 || (unread && !k->n_out))
 			continue;
 		if (!found || k->last < found->last)
 			found = k;

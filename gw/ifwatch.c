@@ -137,11 +137,12 @@ int ifwatch_get(const char *name, struct ifwatch_state *s)
 	uint8_t buf[BUFFER] __attribute__((aligned(8)));
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct wanted want = {s};
+	struct wanted want;
 	ssize_t n = -1;
 	int failed = -1;
 
 	*s = (struct ifwatch_state){0};
+	want.s = s;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;

@@ -240,7 +240,7 @@ static void take_all(struct worker *w)
 /* Everything held is accepted, in the order in which it came. */
 static void accept_all(struct worker *w)
 {
-	struct engine_left few[BATCH], *left;
+	struct engine_left few[BATCH] = {{0}}, *left;
 	size_t n, room;
 
 	w->closing = true;
