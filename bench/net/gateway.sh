@@ -11,9 +11,9 @@ router_up
 have_queues || { cat "$tmp/weir.log" >&2; exit 1; }
 
 cat >"$tmp/open.yaml" <<'EOP'
-links: [{name: up, interface: wan, rate: 10gbit, classes: [{name: a, match: udp port 1, min: 1mbit}, {name: all, default: true}]}]
+links: [{name: up, interface: wan, rate: 100gbit, classes: [{name: a, match: udp port 1, min: 1mbit}, {name: all, default: true}]}]
 EOP
-sed 's/10gbit/400mbit/' "$tmp/open.yaml" >"$tmp/split.yaml"
+sed 's/100gbit/400mbit/' "$tmp/open.yaml" >"$tmp/split.yaml"
 accept_start() { # [gso]
 	ip netns exec "$ns-r" "$ACCEPT" wan "$@" >"$tmp/accept" &
 	weir_pid=$!
