@@ -35,7 +35,11 @@ static void print_health(const json_t *h)
 	       ask_number(late, "count"), report_time(ask_number(late, "p50"), t),
 	       report_time(ask_number(late, "p99"), u),
 	       report_time(ask_number(late, "max"), v));
-	printf("  processor  %s\n", report_time(ask_number(h, "cpu_ns"), t));
+	printf("  processor  %s%s\n", report_time(ask_number(h, "cpu_ns"), t),
+	       ask_true(h, "realtime")
+		       ? ""
+		       : ", without real-time priority (not permitted): busy programs can "
+			 "hold the line up");
 	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		if (ask_number(h, losses[i].key))
 			printf("  %9" PRIu64 "  %s\n", ask_number(h, losses[i].key),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,6 +62,22 @@ int privilege_check(char *err, size_t errsize)
 				 "weir run needs CAP_NET_ADMIN: run it as root, or with that "
 				 "capability");
 	return 0;
+}
+
+int privilege_go_first(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_RTPRIO, &r))
+		return -1;
+	if (r.rlim_cur >= 1)
+		return 0;
+	r.rlim_cur = 1;
+	if (r.rlim_max < 1)
+		r.rlim_max = 1; /* needs CAP_SYS_RESOURCE */
+	if (!setrlimit(RLIMIT_RTPRIO, &r))
+		return 0;
+	return setpriority(PRIO_PROCESS, 0, -20); /* needs CAP_SYS_NICE */
 }
 
 static int become(const struct privilege_user *u, char *err, size_t errsize)

@@ -16,6 +16,13 @@ int privilege_find(const char *user, struct privilege_user *u, char *err, size_t
 /* Whether this process may do what a gateway must; 0, or -1 with one line in err. */
 int privilege_check(char *err, size_t errsize);
 /*
+ * A link that other programs keep from the processor loses what its line would have carried
+ * meanwhile. So this lets the threads of this process be of the lowest real-time priority,
+ * which they may then choose without any capability; where that is not permitted, it makes
+ * the process as nice as can be (-20). 0, or -1 with errno: neither is permitted.
+ */
+int privilege_go_first(void);
+/*
  * Gives up all but CAP_NET_ADMIN, for ever. u NULL: stays the user that it is. To be called
  * before any thread is made. 0, or -1 with one line in err.
  */

@@ -53,6 +53,7 @@ static json_t *health(const struct gateway_link *l)
 	json_object_set_new(late, "max", json_number(h->late_max));
 	json_object_set_new(j, "wakeup_late_ns", late);
 	json_object_set_new(j, "cpu_ns", json_number(h->cpu));
+	json_object_set_new(j, "realtime", json_boolean(h->realtime));
 	json_object_set_new(j, "error", json_integer(h->error));
 	return j;
 }

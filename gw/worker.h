@@ -36,6 +36,7 @@ struct worker_health {
 	uint64_t late_sum, late_max; /* ns: how late those were */
 	uint64_t late_hist[32]; /* by powers of two of 1 us: [0] below 1 us, [1] below 2, ... */
 	uint64_t cpu;		/* ns of processor time of the thread */
+	bool realtime;		/* the thread goes before all that are not of real time */
 	int error;		/* errno that ended it; 0: it runs */
 };
 
