@@ -212,7 +212,7 @@ static int start(struct run *r, char *err, size_t size)
 	if (open_outside(r, r->user ? &user : NULL, err, size))
 		return -1;
 	/* where that is not permitted, status says so */
-	(void)privilege_go_first();
+	(void)privilege_allow_realtime();
 	/* all that follows needs CAP_NET_ADMIN and nothing else */
 	if (privilege_drop(r->user ? &user : NULL, err, size))
 		return -1;

@@ -64,7 +64,7 @@ int privilege_check(char *err, size_t errsize)
 	return 0;
 }
 
-int privilege_go_first(void)
+int privilege_allow_realtime(void)
 {
 	struct rlimit r;
 
@@ -75,9 +75,7 @@ int privilege_go_first(void)
 	r.rlim_cur = 1;
 	if (r.rlim_max < 1)
 		r.rlim_max = 1; /* needs CAP_SYS_RESOURCE */
-	if (!setrlimit(RLIMIT_RTPRIO, &r))
-		return 0;
-	return setpriority(PRIO_PROCESS, 0, -20); /* needs CAP_SYS_NICE */
+	return setrlimit(RLIMIT_RTPRIO, &r);
 }
 
 static int become(const struct privilege_user *u, char *err, size_t errsize)

@@ -18,10 +18,9 @@ int privilege_check(char *err, size_t errsize);
 /*
  * A link that other programs keep from the processor loses what its line would have carried
  * meanwhile. So this lets the threads of this process be of the lowest real-time priority,
- * which they may then choose without any capability; where that is not permitted, it makes
- * the process as nice as can be (-20). 0, or -1 with errno: neither is permitted.
+ * which they may then choose without any capability. 0, or -1 with errno: not permitted.
  */
-int privilege_go_first(void);
+int privilege_allow_realtime(void);
 /*
  * Gives up all but CAP_NET_ADMIN, for ever. u NULL: stays the user that it is. To be called
  * before any thread is made. 0, or -1 with one line in err.

@@ -282,7 +282,7 @@ static void *run(void *arg)
 	struct worker *w = arg;
 	int failed = 0;
 
-	w->health.realtime = go_first(); /* if not, it is as nice as the process */
+	w->health.realtime = go_first();
 	/* the kernel may otherwise be 50 us late on purpose */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	while (!failed && !w->stop)

@@ -30,6 +30,14 @@ pps() {
 	awk -v n=$((b - a)) '$1 == "ns" { printf "%.0f\n", n * 1e9 / $2 }' "$tmp/flood"
 }
 tcp() { in_i iperf3 -c 10.77.2.2 -t 4 --json | python3 -c 'import json,sys; print("%.0f" % json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"])'; }
+# What a packet costs the link's thread: in all, in weir, in the kernel (system calls: receiving,
+# and verdicts, in which the kernel runs the rest of the packet's path)
+cpu_per_packet() {
+	local ns user system
+	ns=$(stats 'link("up")["health"]["cpu_ns"] // max(1, link("up")["health"]["received"])')
+	read -r user system < <(cat /proc/"$weir_pid"/task/*/stat | awk '/weir-up/ { sub(/.*\) /, ""); print $12, $13 }')
+	awk -v ns="$ns" -v u="$user" -v s="$system" 'BEGIN { printf "%d %d %d\n", ns, ns * u / (u + s + 1e-9), ns * s / (u + s + 1e-9) }'
+}
 line() { printf '%s\t%s\t%s\t%s\n' "$@"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
@@ -37,10 +45,9 @@ iperf_server
 for i in $(seq "$ROUNDS"); do
 	accept_start; pps >>"$tmp/pps-accept"; stop
 	# of the same kind of queue: large segments are cut before both, or before none
-	weir_start "$tmp/split.yaml"; pps >>"$tmp/pps-weir"; stop
+	weir_start "$tmp/split.yaml"; pps >>"$tmp/pps-weir"; cpu=$(cpu_per_packet); stop
 	accept_start gso; tcp >>"$tmp/tcp-accept"; stop
 	weir_start "$tmp/open.yaml"; tcp >>"$tmp/tcp-weir"
-	cpu=$(stats 'link("up")["health"]["cpu_ns"] / max(1, link("up")["health"]["received"])')
 	stop
 done
 for k in pps tcp; do
@@ -50,7 +57,30 @@ for k in pps tcp; do
 	line "gateway-$k" weir "$w" $u
 	line "gateway-$k" ratio "$(awk "BEGIN { printf \"%.3f\", $w / $a }")" ""
 done
-line gateway-cpu weir "${cpu%.*}" ns/packet
+set -- $cpu
+line gateway-cpu all "$1" ns/packet
+line gateway-cpu weir "$2" ns/packet
+line gateway-cpu kernel "$3" ns/packet
+
+# The rate of a line that always has something to send, against HTB's: what the receiver counts
+# from its first packet to its last
+rate_error() { # NAME RATE BIT/S PAYLOAD PACKETS
+	recv_start o rate 5000 --count 1000000 --idle 2500
+	in_i "$NETTOOL" send 10.77.2.2 5000 --pps $(($3 * 13 / 10 / 8 / ($4 + 42))) --size "$4" --count "$5" >/dev/null
+	recv_end rate
+	line "gateway-rate-error-$2" "$1" "$(awk -v rate="$3" '
+		{ v[$1] = $2 }
+		END { printf "%+.3f", 100 * ((v["bytes"] + (v["received"] - 1) * 42) * 8e9 / v["ns"] / rate - 1) }' "$tmp/recv-rate")" %
+}
+for r in "1mbit 1000000 372 2000" "20mbit 20000000 1372 11000" "200mbit 200000000 1372 110000"; do
+	set -- $r
+	echo "links: [{name: up, interface: wan, rate: $1, classes: [{name: all, default: true, queue: fifo, limit: 2000p}]}]" >"$tmp/rate.yaml"
+	weir_start "$tmp/rate.yaml"; rate_error weir "$@"; stop
+	in_r tc qdisc add dev wan root handle 1: htb default 10
+	in_r tc class add dev wan parent 1: classid 1:10 htb rate "$1"
+	rate_error htb "$@"
+	in_r tc qdisc del dev wan root
+done
 
 # A call beside four uploads: shaped at 19 mbit/s before a real line of 20, whose queue is on
 # the other side (a TBF with a burst of one packet)

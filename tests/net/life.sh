@@ -57,12 +57,13 @@ is "one with the same socket as well" $? 2
 ok "the first goes on" pings
 is "it kept CAP_NET_ADMIN alone" "$(awk '/^Cap(Eff|Prm|Bnd)/ { print $2 }' /proc/$weir_pid/status | sort -u)" 0000000000001000
 is "and no new privileges" "$(awk '/^NoNewPrivs/ { print $2 }' /proc/$weir_pid/status)" 1
-# of each thread: its real-time priority and its nice value (fields 40 and 19 of stat)
-first() { for t in /proc/$weir_pid/task/*; do awk '{ sub(/.*\) /, ""); print $38 "/" $17 }' "$t/stat"; done | sort -u | tr '\n' ' '; }
-if [ "$(stats 'link("up")["health"]["realtime"]')" = True ]; then
-	is "each link's thread goes before programs that compute, and only that" "$(first)" "0/0 1/0 "
+# the real-time priorities of its threads (field 40 of stat), where a limit says that it may
+first() { for t in /proc/$weir_pid/task/*; do awk '{ sub(/.*\) /, ""); print $38 }' "$t/stat"; done | sort -u | tr '\n' ' '; }
+if [ "$(awk '/realtime priority/ { print $4 }' /proc/$weir_pid/limits)" != 0 ]; then
+	is "each link's thread goes before programs that compute, and only that" "$(first)" "0 1 "
+	is "... and status knows" "$(stats 'link("up")["health"]["realtime"]')" True
 else
-	is "without the right to real time, it is as nice as can be" "$(first)" "0/-20 "
+	is "without the right to real time, status says so" "$(stats 'link("up")["health"]["realtime"]') $(first)" "False 0 "
 fi
 is "its socket is for its user and group only" "$(stat -c %a "$sock")" 660
 
