@@ -189,12 +189,12 @@ static bool mark(struct seen *s, uint64_t seq)
 
 static int do_recv(const char *port, const struct options *o)
 {
-	static struct seen flow[FLOWS_MAX];
+	static struct seen flow[FLOWS_MAX], source;
 	static uint8_t buf[65536];
 	const struct payload *p = (const struct payload *)(const void *)buf;
 	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
 				 .sin6_port = htons((uint16_t)atoi(port))};
-	uint64_t n = 0, bytes = 0, dup = 0, late = 0, lost = 0, first = 0, last = 0;
+	uint64_t n = 0, bytes = 0, dup = 0, late = 0, lost = 0, first = 0, last = 0, ports = 0;
 	uint64_t *delay = calloc(o->count + 1, sizeof(*delay));
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), big = 8 << 20;
 	struct pollfd pf = {.fd = fd, .events = POLLIN};
@@ -206,7 +206,10 @@ static int do_recv(const char *port, const struct options *o)
 	fflush(stdout);
 	/* the first packet may take its time */
 	while (n < o->count && poll(&pf, 1, n ? (int)o->idle : 20000) > 0) {
-		ssize_t size = recv(fd, buf, sizeof(buf), 0);
+		struct sockaddr_in6 from = {0};
+		socklen_t len = sizeof(from);
+		ssize_t size =
+			recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
 		uint64_t at = now_ns();
 
 		if (size < (ssize_t)sizeof(*p) || p->magic != MAGIC || p->flow >= FLOWS_MAX ||
@@ -214,6 +217,7 @@ static int do_recv(const char *port, const struct options *o)
 			continue;
 		if (mark(&flow[p->flow], p->seq))
 			dup++;
+		ports += !mark(&source, ntohs(from.sin6_port));
 		if (p->seq + 1 > flow[p->flow].highest)
 			flow[p->flow].highest = p->seq + 1;
 		else
@@ -228,8 +232,8 @@ static int do_recv(const char *port, const struct options *o)
 	lost = lost + dup - n;
 	qsort(delay, n, sizeof(*delay), compare);
 	printf("received %" PRIu64 "\nlost %" PRIu64 "\ndoubled %" PRIu64 "\nreordered %" PRIu64
-	       "\nbytes %" PRIu64 "\nns %" PRIu64 "\n",
-	       n, lost, dup, late - dup, bytes, last - first);
+	       "\nbytes %" PRIu64 "\nns %" PRIu64 "\nports %" PRIu64 "\n",
+	       n, lost, dup, late - dup, bytes, last - first, ports);
 	if (n)
 		printf("p50_us %" PRIu64 "\np99_us %" PRIu64 "\nmax_us %" PRIu64 "\n",
 		       delay[n / 2] / 1000, delay[n * 99 / 100] / 1000, delay[n - 1] / 1000);

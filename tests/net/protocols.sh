@@ -61,4 +61,24 @@ is "the gateway knows the new MTU" "$(stats 'link("up")["mtu"]')" 1300
 is "nothing was lost or refused" "$(stats '[sum(l["health"][k] for l in d["links"]) for k in ("vanished", "missed", "verdict_errors", "broken_messages", "undissected", "twice")]')" "[0, 0, 0, 0, 0, 0]"
 is "our bits of the mark are gone behind the rules" "$(in_r nft list chain inet weir release 2>/dev/null | grep -c 'meta mark set meta mark & 0x803fffff')" 1
 ok "it ends well" weir_stop
+
+# Flows whose first packets are all held at once, behind source NAT: conntrack has confirmed
+# none of them when the second comes. None is lost, none overtaken, and a flow has one address.
+in_r nft -f - <<-EOP
+	table ip nat {
+		chain post {
+			type nat hook postrouting priority srcnat
+			oifname "wan" masquerade
+		}
+	}
+EOP
+sed 's/50mbit/2mbit/' "$tmp/p.yaml" >"$tmp/slow.yaml"
+weir_start "$tmp/slow.yaml"
+recv_start o first 5003 --count 400 --idle 4000
+in_i "$NETTOOL" send 10.77.2.2 5003 --pps 20000 --size 300 --count 400 --flows 40 >/dev/null
+ok "packets are held" test "$(stats 'link("up")["health"]["held_packets_max"]')" -gt 80
+recv_end first
+is "first packets behind NAT: none lost, none overtaken, one address for each flow" \
+	"$(got first received) $(got first lost) $(got first reordered) $(got first ports)" "400 0 0 40"
+ok "it ends well again" weir_stop
 finish
