@@ -48,35 +48,3 @@ json_t *ask_gateway(const struct ask *a, const char *what)
 		cmd_fail("%s", err);
 	return j;
 }
-
-uint64_t ask_number(const json_t *j, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(j, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-bool ask_true(const json_t *j, const char *key)
-{
-	return json_is_true(json_object_get(j, key));
-}
-
-const char *ask_printable(const char *text)
-{
-	static char ring[4][512];
-	static unsigned at;
-	char *to = ring[at++ % 4];
-	size_t n = 0;
-
-	for (; *text && n + 1 < sizeof(ring[0]); text++)
-		to[n++] = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
-	to[n] = '\0';
-	return to;
-}
-
-const char *ask_text(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	return s ? ask_printable(s) : "?";
-}

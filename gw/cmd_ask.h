@@ -3,10 +3,7 @@
 #ifndef WEIR_GW_CMD_ASK_H
 #define WEIR_GW_CMD_ASK_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
-
+#include "gw/ask_value.h"
 #include "gw/cmd.h"
 
 #define ASK_TIMEOUT_MS 30000
@@ -22,12 +19,5 @@ int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link
 		struct ask *a);
 /* The answer, or NULL: told to stderr. One that says "ok": false is an answer too. */
 json_t *ask_gateway(const struct ask *a, const char *what);
-
-/* Another process made the document: whatever is in it, these give something printable. */
-uint64_t ask_number(const json_t *j, const char *key);
-bool ask_true(const json_t *j, const char *key);
-/* Without control characters; "?" where there is no text. Valid until the fourth call after. */
-const char *ask_text(const json_t *j, const char *key);
-const char *ask_printable(const char *text);
 
 #endif

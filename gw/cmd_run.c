@@ -59,23 +59,24 @@ static json_t *no_memory(void)
 	return j;
 }
 
-static json_t *from_snapshot(struct run *r, json_t *(*make)(const struct gateway_snapshot *s))
+static json_t *on_status(void *arg)
 {
+	struct run *r = arg;
 	struct gateway_snapshot *s = gateway_snapshot(r->gateway);
-	json_t *j = s ? make(s) : no_memory();
+	json_t *j = s ? snapshot_status(s) : no_memory();
 
 	gateway_snapshot_free(s);
 	return j;
 }
 
-static json_t *on_status(void *arg)
+static json_t *on_stats(void *arg, bool histograms)
 {
-	return from_snapshot(arg, snapshot_status);
-}
+	struct run *r = arg;
+	struct gateway_snapshot *s = gateway_snapshot(r->gateway);
+	json_t *j = s ? snapshot_stats(s, histograms) : no_memory();
 
-static json_t *on_stats(void *arg)
-{
-	return from_snapshot(arg, snapshot_stats);
+	gateway_snapshot_free(s);
+	return j;
 }
 
 static struct gateway_snapshot *on_metrics(void *arg)

@@ -8,20 +8,19 @@
 #include "gw/json.h"
 #include "gw/report.h"
 
-/* A count that is no news while it is 0. */
+/* Counts beside the losses that are no news while they are 0. */
 static const struct {
 	const char *key, *text;
-} losses[] = {
-	{"vanished",
-	 "vanished while held (a firewall was reloaded, or the interface went down)"},
-	{"missed", "lost by the kernel before they came here"},
-	{"kernel_queue_dropped", "dropped by the kernel: its queue was full"},
-	{"kernel_socket_dropped", "dropped by the kernel: weir did not read fast enough"},
-	{"verdict_errors", "verdicts refused by the kernel"},
-	{"broken_messages", "messages of the kernel that could not be understood"},
+} oddities[] = {
 	{"twice", "came a second time and were passed on"},
 	{"undissected", "passed on: no IP header that could be believed"},
 };
+
+static void print_count(const json_t *h, const char *key, const char *text)
+{
+	if (ask_number(h, key))
+		printf("  %9" PRIu64 "  %s\n", ask_number(h, key), text);
+}
 
 static void print_health(const json_t *h)
 {
@@ -40,10 +39,10 @@ static void print_health(const json_t *h)
 		       ? ""
 		       : ", without real-time priority (not permitted): busy programs can "
 			 "hold the line up");
-	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
-		if (ask_number(h, losses[i].key))
-			printf("  %9" PRIu64 "  %s\n", ask_number(h, losses[i].key),
-			       losses[i].text);
+	for (size_t i = 0; i < ASK_LOSSES; i++)
+		print_count(h, ask_losses[i].key, ask_losses[i].text);
+	for (size_t i = 0; i < sizeof(oddities) / sizeof(oddities[0]); i++)
+		print_count(h, oddities[i].key, oddities[i].text);
 }
 
 /* Whether all is well with it. */

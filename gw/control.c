@@ -224,16 +224,19 @@ static bool refuse(struct control *c, struct client *k, const char *why)
 	return answer(c, k, j, false);
 }
 
-static bool carry_out(struct control *c, struct client *k, const char *what)
+static bool carry_out(struct control *c, struct client *k, const char *what,
+		      const json_t *histograms)
 {
 	json_t *j;
 	bool ok = true;
 
+	if (histograms && !json_is_boolean(histograms))
+		return refuse(c, k, "\"histograms\" must be true or false");
 	if (!strcmp(what, "status")) {
 		j = c->ops.status(c->ops.arg);
 		ok = !json_object_get(j, "error");
 	} else if (!strcmp(what, "stats")) {
-		j = c->ops.stats(c->ops.arg);
+		j = c->ops.stats(c->ops.arg, json_is_true(histograms));
 		ok = !json_object_get(j, "error");
 	} else if (!strcmp(what, "reload")) {
 		j = c->ops.reload(c->ops.arg, &ok);
@@ -262,7 +265,7 @@ static bool request(struct control *c, struct client *k, const char *line, size_
 	else if (!what)
 		good = refuse(c, k, "\"do\" is missing: status, stats, reload or ping");
 	else
-		good = carry_out(c, k, what);
+		good = carry_out(c, k, what, json_object_get(j, "histograms"));
 	json_decref(j);
 	return good;
 }

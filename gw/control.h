@@ -3,6 +3,7 @@
  * The control socket: a gateway is asked, and answers in JSON, a line each.
  *
  *     -> {"weir-control": 1, "do": "status"}          stats, status, reload, ping
+ *        "histograms": true                           of stats: with histograms of delays
  *     <- {"weir-control": 1, "ok": true, ...}         or "ok": false, "error": "...",
  *                                                     "complaints": [...] of a reload
  *
@@ -30,7 +31,7 @@ struct control;
 /* What a server asks of who owns the gateway; returns a new reference, never NULL. */
 struct control_ops {
 	json_t *(*status)(void *arg); /* an object; control adds "weir-control" and "ok" */
-	json_t *(*stats)(void *arg);
+	json_t *(*stats)(void *arg, bool histograms);
 	json_t *(*reload)(void *arg, bool *ok);
 	void *arg;
 };
@@ -51,5 +52,18 @@ void control_event(struct control *c);
  * err. */
 json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
 		    size_t errsize);
+
+/*
+ * The same for those who wait for other things too. `with` is a further key of the request
+ * that is to be true, or NULL. control_call_begin() does not wait; NULL with one line in err.
+ * control_call_read(), to be called when the descriptor is readable: 1, the answer in *answer;
+ * 0, not all of it is there yet; -1 with one line in err. control_call_end() in any case.
+ */
+struct control_call;
+struct control_call *control_call_begin(const char *path, const char *what, const char *with,
+					char *err, size_t errsize);
+int control_call_fd(const struct control_call *c);
+int control_call_read(struct control_call *c, json_t **answer, char *err, size_t errsize);
+void control_call_end(struct control_call *c); /* NULL: nothing */
 
 #endif

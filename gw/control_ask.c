@@ -22,6 +22,7 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* timeout_ms 0: does not wait for a place among those not yet accepted. */
 static int reach(const char *path, int timeout_ms, char *err, size_t errsize)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -33,8 +34,8 @@ static int reach(const char *path, int timeout_ms, char *err, size_t errsize)
 		return -1;
 	}
 	memcpy(a.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	/* also for connect(), which waits for a place among those not yet accepted */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (timeout_ms ? 0 : SOCK_NONBLOCK), 0);
+	/* also for connect(), which waits for such a place */
 	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) &&
 	    !connect(fd, (struct sockaddr *)&a, sizeof(a)))
 		return fd;
@@ -54,80 +55,76 @@ static int reach(const char *path, int timeout_ms, char *err, size_t errsize)
 	return -1;
 }
 
-/* A line, without its end; NULL with err. */
-static char *read_line(int fd, int timeout_ms, char *err, size_t errsize)
+/* ---- One question. */
+
+struct control_call {
+	int fd;
+	char *path;
+	char *text; /* what came of the answer, n of room bytes */
+	size_t n, room;
+};
+
+static struct control_call *begin(const char *path, const char *what, const char *with,
+				  int timeout_ms, char *err, size_t errsize)
 {
-	size_t n = 0, room = 1 << 16;
-	char *text = malloc(room);
-	long end = now_ms() + timeout_ms;
-
-	while (text) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		long left = end - now_ms();
-		char *nl, *more;
-		ssize_t got;
-
-		if (left <= 0 || (!poll(&p, 1, (int)left))) {
-			snprintf(err, errsize, "the gateway did not answer within %d ms",
-				 timeout_ms);
-			break;
-		}
-		got = recv(fd, text + n, room - n, MSG_DONTWAIT);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0) {
-			snprintf(err, errsize,
-				 "the gateway ended in the middle of its answer%s%s",
-				 got ? ": " : "", got ? strerror(errno) : "");
-			break;
-		}
-		nl = memchr(text + n, '\n', (size_t)got);
-		n += (size_t)got;
-		if (nl) {
-			*nl = '\0';
-			return text;
-		}
-		if (n < room)
-			continue;
-		more = room < ANSWER_MAX ? realloc(text, room * 2) : NULL;
-		if (!more) {
-			snprintf(err, errsize, "the answer is too long");
-			break;
-		}
-		text = more;
-		room *= 2;
-	}
-	free(text);
-	return NULL;
-}
-
-json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
-		    size_t errsize)
-{
-	char request[128];
+	struct control_call *c;
+	char request[192];
 	int fd = reach(path, timeout_ms, err, errsize), len;
-	json_error_t e;
-	json_t *j = NULL;
-	json_int_t version;
-	char *text;
 
 	if (fd < 0)
 		return NULL;
-	len = snprintf(request, sizeof(request), "{\"weir-control\": %d, \"do\": \"%.32s\"}\n",
-		       CONTROL_VERSION, what);
-	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
-		snprintf(err, errsize, "socket %s: %s", path, strerror(errno));
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		snprintf(err, errsize, "%s", strerror(ENOMEM));
 		close(fd);
 		return NULL;
 	}
-	text = read_line(fd, timeout_ms, err, errsize);
-	close(fd);
-	if (!text)
-		return NULL;
-	j = json_loads(text, 0, &e);
-	free(text);
+	c->fd = fd;
+	c->room = 1 << 16;
+	c->text = malloc(c->room);
+	c->path = strdup(path);
+	len = snprintf(request, sizeof(request),
+		       with ? "{\"weir-control\": %d, \"do\": \"%.32s\", \"%.32s\": true}\n"
+			    : "{\"weir-control\": %d, \"do\": \"%.32s\"}\n",
+		       CONTROL_VERSION, what, with);
+	/* short enough for the buffer of a socket that is new */
+	if (c->text && c->path && send(fd, request, (size_t)len, MSG_NOSIGNAL) == len)
+		return c;
+	snprintf(err, errsize, "socket %s: %s", path, strerror(errno));
+	control_call_end(c);
+	return NULL;
+}
+
+struct control_call *control_call_begin(const char *path, const char *what, const char *with,
+					char *err, size_t errsize)
+{
+	return begin(path, what, with, 0, err, errsize);
+}
+
+int control_call_fd(const struct control_call *c)
+{
+	return c->fd;
+}
+
+void control_call_end(struct control_call *c)
+{
+	if (!c)
+		return;
+	close(c->fd);
+	free(c->path);
+	free(c->text);
+	free(c);
+}
+
+/* What the answer says of itself. NULL with err: it is none of weir's. */
+static json_t *understand(const struct control_call *c, char *err, size_t errsize)
+{
+	json_error_t e;
+	json_t *j = json_loads(c->text, 0, &e);
+	json_int_t version;
+
 	if (!json_is_object(j) || !json_is_boolean(json_object_get(j, "ok"))) {
-		snprintf(err, errsize, "socket %s: what answers there is no weir", path);
+		snprintf(err, errsize, "socket %s: what answers there is no weir", c->path);
 		json_decref(j);
 		return NULL;
 	}
@@ -137,9 +134,72 @@ json_t *control_ask(const char *path, const char *what, int timeout_ms, char *er
 			 "the gateway on %s speaks version %" JSON_INTEGER_FORMAT
 			 " of the control protocol, this program version %d: ask with the "
 			 "weir that runs there",
-			 path, version, CONTROL_VERSION);
+			 c->path, version, CONTROL_VERSION);
 		json_decref(j);
 		return NULL;
 	}
 	return j;
+}
+
+static int make_room(struct control_call *c)
+{
+	char *more = c->room < ANSWER_MAX ? realloc(c->text, c->room * 2) : NULL;
+
+	if (!more)
+		return -1;
+	c->text = more;
+	c->room *= 2;
+	return 0;
+}
+
+/* One recv() a call, so that an answer without end does not keep the caller from its clock. */
+int control_call_read(struct control_call *c, json_t **answer, char *err, size_t errsize)
+{
+	ssize_t got = recv(c->fd, c->text + c->n, c->room - c->n, MSG_DONTWAIT);
+	char *nl;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0) {
+		snprintf(err, errsize, "the gateway ended in the middle of its answer%s%s",
+			 got ? ": " : "", got ? strerror(errno) : "");
+		return -1;
+	}
+	nl = memchr(c->text + c->n, '\n', (size_t)got);
+	c->n += (size_t)got;
+	if (nl) {
+		*nl = '\0';
+		*answer = understand(c, err, errsize);
+		return *answer ? 1 : -1;
+	}
+	if (c->n == c->room && make_room(c)) {
+		snprintf(err, errsize, "the answer is too long");
+		return -1;
+	}
+	return 0;
+}
+
+json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
+		    size_t errsize)
+{
+	struct control_call *c = begin(path, what, NULL, timeout_ms, err, errsize);
+	long end = now_ms() + timeout_ms;
+	json_t *answer = NULL;
+	int done = 0;
+
+	if (!c)
+		return NULL;
+	while (!done) {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		long left = end - now_ms();
+
+		if (left <= 0 || !poll(&p, 1, (int)left)) {
+			snprintf(err, errsize, "the gateway did not answer within %d ms",
+				 timeout_ms);
+			break;
+		}
+		done = control_call_read(c, &answer, err, errsize);
+	}
+	control_call_end(c);
+	return done > 0 ? answer : NULL;
 }

@@ -68,6 +68,7 @@ struct gateway_class {
 
 struct gateway_link {
 	char *name, *interface;
+	uint64_t now; /* CLOCK_MONOTONIC ns: when its worker was asked */
 	uint64_t rate_bps;
 	uint16_t queue;
 	bool up;       /* the interface is there and up */

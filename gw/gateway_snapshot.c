@@ -50,6 +50,7 @@ static void copy_accounts(struct worker *w, void *arg)
 	if (v->from == v->n) {
 		engine_get_stats(worker_engine(w), &v->to->engine);
 		worker_get_health(w, &v->to->health);
+		v->to->now = gateway_now();
 	}
 }
 

@@ -4,6 +4,29 @@
 #include "gw/json.h"
 #include "gw/report_json.h"
 
+#define LATE_BUCKETS (sizeof(((struct worker_health *)0)->late_hist) / sizeof(uint64_t))
+
+/* Largest lateness that is counted in late_hist[i], ns. */
+static uint64_t late_top(unsigned i)
+{
+	return (UINT64_C(1) << i) * 1000;
+}
+
+/* Adds a histogram of n buckets to the object j. */
+static void add_histogram(json_t *j, const uint64_t *hist, unsigned n,
+			  uint64_t (*top)(unsigned b))
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!hist[i])
+			continue;
+		json_array_append_new(list, json_number(top(i)));
+		json_array_append_new(list, json_number(hist[i]));
+	}
+	json_object_set_new(j, "histogram", list);
+}
+
 /*
  * The lateness that `permille` thousandths of the wake-ups did not exceed: the upper end of
  * its bucket, ns.
@@ -14,17 +37,15 @@ static uint64_t late_quantile(const struct worker_health *h, unsigned permille)
 
 	if (!h->wakeups)
 		return 0;
-	for (unsigned i = 0; i < sizeof(h->late_hist) / sizeof(h->late_hist[0]); i++) {
-		uint64_t upper = (UINT64_C(1) << i) * 1000;
-
+	for (unsigned i = 0; i < LATE_BUCKETS; i++) {
 		seen += h->late_hist[i];
 		if (seen >= want)
-			return upper < h->late_max ? upper : h->late_max;
+			return late_top(i) < h->late_max ? late_top(i) : h->late_max;
 	}
 	return h->late_max;
 }
 
-static json_t *health(const struct gateway_link *l)
+static json_t *health(const struct gateway_link *l, bool histograms)
 {
 	const struct worker_health *h = &l->health;
 	json_t *j = json_object(), *late = json_object();
@@ -51,6 +72,8 @@ static json_t *health(const struct gateway_link *l)
 	json_object_set_new(late, "p50", json_number(late_quantile(h, 500)));
 	json_object_set_new(late, "p99", json_number(late_quantile(h, 990)));
 	json_object_set_new(late, "max", json_number(h->late_max));
+	if (histograms)
+		add_histogram(late, h->late_hist, LATE_BUCKETS, late_top);
 	json_object_set_new(j, "wakeup_late_ns", late);
 	json_object_set_new(j, "cpu_ns", json_number(h->cpu));
 	json_object_set_new(j, "realtime", json_boolean(h->realtime));
@@ -58,12 +81,22 @@ static json_t *health(const struct gateway_link *l)
 	return j;
 }
 
-static json_t *link_object(const struct gateway_link *l, uint64_t now)
+/* What a class, or the first of a link, the link itself, has counted. */
+static void add_facts(json_t *j, const struct account *a, uint64_t now, bool histograms)
+{
+	report_facts(j, a, now);
+	if (histograms)
+		add_histogram(json_object_get(j, "delay_ns"), a->hist, ACCOUNT_BUCKETS,
+			      account_bucket_top);
+}
+
+static json_t *link_object(const struct gateway_link *l, bool histograms)
 {
 	json_t *j = json_object(), *warnings = json_array();
 
 	json_object_set_new(j, "name", json_text(l->name));
 	json_object_set_new(j, "interface", json_text(l->interface));
+	json_object_set_new(j, "now_ns", json_number(l->now));
 	json_object_set_new(j, "up", json_boolean(l->up));
 	json_object_set_new(j, "rate_bps", json_number(l->rate_bps));
 	json_object_set_new(j, "mtu", json_number(l->mtu));
@@ -72,15 +105,15 @@ static json_t *link_object(const struct gateway_link *l, uint64_t now)
 	json_object_set_new(j, "linear_search", json_boolean(l->linear));
 	json_object_set_new(j, "held_max", json_number(l->held_max));
 	if (l->n_class)
-		report_facts(j, &l->class[0].account, now);
-	json_object_set_new(j, "health", health(l));
+		add_facts(j, &l->class[0].account, l->now, histograms);
+	json_object_set_new(j, "health", health(l, histograms));
 	for (size_t i = 0; i < l->n_warning; i++)
 		json_array_append_new(warnings, json_text(l->warning[i]));
 	json_object_set_new(j, "warnings", warnings);
 	return j;
 }
 
-static json_t *class_object(const struct gateway_class *c, uint64_t now)
+static json_t *class_object(const struct gateway_class *c, uint64_t now, bool histograms)
 {
 	json_t *j = json_object();
 
@@ -89,7 +122,7 @@ static json_t *class_object(const struct gateway_class *c, uint64_t now)
 	json_object_set_new(j, "min_bps", json_number(c->min_bps));
 	json_object_set_new(j, "max_bps", json_number(c->max_bps));
 	json_object_set_new(j, "weight", json_number(c->weight));
-	report_facts(j, &c->account, now);
+	add_facts(j, &c->account, now, histograms);
 	json_object_set_new(j, "objectives",
 			    report_objectives(c->max_latency, c->max_jitter, &c->account));
 	return j;
@@ -113,17 +146,18 @@ static json_t *gateway_object(const struct gateway_snapshot *s)
 	return j;
 }
 
-static json_t *whole(const struct gateway_snapshot *s, bool classes)
+static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histograms)
 {
 	json_t *j = gateway_object(s), *links = json_array();
 
 	for (size_t i = 0; i < s->n_link; i++) {
 		const struct gateway_link *l = &s->link[i];
-		json_t *k = link_object(l, s->now), *list = json_array();
+		json_t *k = link_object(l, histograms), *list = json_array();
 
 		/* the first is the link itself */
 		for (size_t n = 1; classes && n < l->n_class; n++)
-			json_array_append_new(list, class_object(&l->class[n], s -> now));
+			json_array_append_new(list,
+					      class_object(&l->class[n], l -> now, histograms));
 		if (classes) {
 			json_object_set_new(k, "classes", list);
 			json_object_set_new(k, "packets", report_packets(&l->engine));
@@ -140,10 +174,10 @@ static json_t *whole(const struct gateway_snapshot *s, bool classes)
 
 json_t *snapshot_status(const struct gateway_snapshot *s)
 {
-	return whole(s, false);
+	return whole(s, false, false);
 }
 
-json_t *snapshot_stats(const struct gateway_snapshot *s)
+json_t *snapshot_stats(const struct gateway_snapshot *s, bool histograms)
 {
-	return whole(s, true);
+	return whole(s, true, histograms);
 }

@@ -9,7 +9,11 @@
 
 /* The gateway and its links: health, warnings, no classes. */
 json_t *snapshot_status(const struct gateway_snapshot *s);
-/* With all classes. */
-json_t *snapshot_stats(const struct gateway_snapshot *s);
+/*
+ * With all classes. histograms: also in "delay_ns" and "wakeup_late_ns" a "histogram", an array
+ * of two numbers for each bucket that counted something: the largest delay that is counted in
+ * it, ns, and how often, from the shortest to the longest.
+ */
+json_t *snapshot_stats(const struct gateway_snapshot *s, bool histograms);
 
 #endif

@@ -261,5 +261,7 @@ struct policy_shown {
 	char s[260];
 };
 struct policy_shown policy_shown(const char *text);
+/* The same for all of a text, as far as it fits into `size` bytes (at least 5). */
+void policy_printable(char *out, size_t size, const char *text);
 
 #endif

@@ -73,6 +73,11 @@ struct policy_shown policy_shown(const char *text)
 	return p;
 }
 
+void policy_printable(char *out, size_t size, const char *text)
+{
+	copy_printable(out, size, text, SIZE_MAX);
+}
+
 void policy_complain(struct policy_report *r, enum policy_severity sev, const char *file,
 		     struct policy_mark at, const char *fmt, ...)
 {
