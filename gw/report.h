@@ -16,5 +16,6 @@ int report_json(FILE *f, const struct replay_result *r);
 const char *report_time(uint64_t ns, char buf[REPORT_TEXT]);
 const char *report_rate(uint64_t bps, char buf[REPORT_TEXT]);
 const char *report_size(uint64_t bytes, char buf[REPORT_TEXT]);
+const char *report_count(uint64_t n, char buf[REPORT_TEXT]); /* 950, 12.3k, 4.56M */
 
 #endif

@@ -54,6 +54,15 @@ const char *report_rate(uint64_t bps, char buf[REPORT_TEXT])
 	return human(bps, units, 4, buf);
 }
 
+const char *report_count(uint64_t n, char buf[REPORT_TEXT])
+{
+	static const struct unit units[] = {
+		{1, ""},	   {1000, "k"},		 {1000000, "M"},
+		{1000000000, "G"}, {1000000000000, "T"}, {1000000000000000, "P"}};
+
+	return human(n, units, 6, buf);
+}
+
 const char *report_size(uint64_t bytes, char buf[REPORT_TEXT])
 {
 	static const struct unit units[] = {
