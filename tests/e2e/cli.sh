@@ -27,6 +27,17 @@ status 2 "replay to a folder that is not there" replay policies/home.yaml $captu
 	--trace "$tmp/none/trace"
 status 2 "test of a file that is not there" test "$tmp/none.test.yaml"
 
+status 2 "top without a gateway" top --socket "$tmp/none.sock"
+like "names the socket" "$tmp/err" 'none\.sock'
+ok "and no table" empty "$tmp/out"
+for wrong in "--interval 1" "--interval 0s" "--interval 10ms" "--interval 2h" "--interval x" "--count 0" \
+	"--count -1" "--count 1x" "--count 99999999999999999999" "up down"; do
+	status 2 "top $wrong" top $wrong
+	like "says how it is used" "$tmp/err" 'usage: weir top '
+done
+status 0 "top --help" top --help
+like "has its keys" "$tmp/out" 'q quit'
+
 printf 'links: []\n' >"$tmp/bad.yaml"
 status 1 "replay with a wrong policy" replay "$tmp/bad.yaml" $captures/odd.pcap.gz
 ok "and no result" empty "$tmp/out"
