@@ -42,8 +42,7 @@ struct top {
 	char typed[64]; /* keys that are not understood yet */
 	size_t n_typed;
 	bool end;
-	char failed[512]; /* why it ends, if that is no good end; told when the screen is closed
-			   */
+	char failed[512]; /* why, if that is no good end; told when the screen is closed */
 };
 
 static uint64_t now_ns(void)

@@ -72,8 +72,8 @@ for kind in "$@"; do
 	unit) list=$(sources tests/unit/test_*.c) ;;
 	props) list=$(sources tests/props/prop_*.c) ;;
 	e2e) list=$(sources tests/e2e/*.sh) ;;
-	# those that do not look at rates and delays, for builds that are slow
-	net-short) list="tests/net/life.sh tests/net/protocols.sh" ;;
+	# those that look at rates and delays loosely or not at all, for builds that are slow
+	net-short) list="tests/net/life.sh tests/net/protocols.sh tests/net/top.sh" ;;
 	net) list=$(sources tests/net/*.sh) ;;
 	policies) list=$(sources policies/*.test.yaml) ;;
 	layers) list=tests/layers.sh ;;
