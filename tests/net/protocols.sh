@@ -13,7 +13,7 @@ links:
     classes:
       - {name: voice, match: udp port 5000, set-dscp: ef}
       - {name: fix, match: udp port 5002, set-dscp: cs1}
-      - {name: ping, match: icmp or icmp6}
+      - {name: ping, match: [icmp, "icmp6 and ip6[40] = 128"]}
       - {name: tcp, match: tcp}
       - {name: rest, default: true}
   - {name: down, interface: lan, rate: 50mbit, classes: [{name: all, default: true}]}
