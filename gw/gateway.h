@@ -78,8 +78,13 @@ struct gateway_link {
 	struct engine_stats engine;
 	struct worker_health health;
 	uint64_t kernel_dropped, kernel_user_dropped; /* /proc/net/netfilter/nfnetlink_queue */
+	/*
+	 * In file order, parents before children. An inner class has what its leaves have,
+	 * which with many of them were copied some microseconds apart; so
+	 * in == sent + dropped + waiting in each.
+	 */
 	size_t n_class;
-	struct gateway_class *class; /* in file order, parents before children */
+	struct gateway_class *class;
 	/* what this link misses, and what helps: one line each */
 	char **warning;
 	size_t n_warning;

@@ -173,6 +173,14 @@ void account_add(struct account *a, const struct account *b)
 		a->hist[i] += b->hist[i];
 }
 
+void account_add_child(struct account *a, const struct account *child)
+{
+	uint64_t over = a->over_latency;
+
+	account_add(a, child);
+	a->over_latency = over;
+}
+
 uint64_t account_quantile(const struct account *a, unsigned permille)
 {
 	uint64_t rank, n = 0;

@@ -58,6 +58,11 @@ void account_vanished(struct account *a, uint32_t len);
  * backlog_bytes_max, as the two need not have been longest at the same time.
  */
 void account_add(struct account *a, const struct account *b);
+/*
+ * Adds to a class what a class right below it has, as account_add() does. Not added either:
+ * over_latency, which is against the max-latency of each class's own.
+ */
+void account_add_child(struct account *a, const struct account *child);
 /* |D| of RFC 3550: the difference of the delays of two successive packets of a flow. */
 void account_jitter(struct account *a, uint64_t difference);
 

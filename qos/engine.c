@@ -384,26 +384,45 @@ static void add_leaves(struct elink *l, struct account *sum, const struct policy
 		add_leaves(l, sum, c->child[i]);
 }
 
-const struct account *engine_account(const struct engine *e, const struct policy_class *c)
+/* What an inner class has beside its leaves, into an account that is all zero. */
+static void own_part(struct elink *l, const struct policy_class *c, struct account *a)
 {
-	struct elink *l = find_link(e, c->link);
-	struct account *a;
-	struct live *v;
+	struct live *v = &l->live[c->index];
 
-	if (l->link != c->link)
-		return &e->none;
-	a = &l->account[c->index];
-	v = &l->live[c->index];
-	if (!c->n_child)
-		return a;
-	memset(a, 0, sizeof(*a));
-	add_leaves(l, a, c);
 	if (!c->parent)
-		account_add(a, &l->gone);
+		*a = l->gone;
 	note_backlog(v);
 	a->backlog_max = v->backlog_max;
 	a->backlog_bytes_max = v->bytes_max;
 	a->over_latency = v->over_latency;
+}
+
+void engine_account_own(const struct engine *e, const struct policy_class *c, struct account *a)
+{
+	struct elink *l = find_link(e, c->link);
+
+	if (l->link != c->link)
+		return;
+	if (c->n_child)
+		own_part(l, c, a);
+	else
+		*a = l->account[c->index];
+}
+
+const struct account *engine_account(const struct engine *e, const struct policy_class *c)
+{
+	struct elink *l = find_link(e, c->link);
+	struct account *a;
+
+	if (l->link != c->link)
+		return &e->none;
+	a = &l->account[c->index];
+	if (!c->n_child)
+		return a;
+	memset(a, 0, sizeof(*a));
+	own_part(l, c, a);
+	add_leaves(l, a, c);
+	a->over_latency = l->live[c->index].over_latency;
 	return a;
 }
 

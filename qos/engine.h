@@ -141,6 +141,16 @@ enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival,
  */
 const struct account *engine_account(const struct engine *e, const struct policy_class *c);
 
+/*
+ * The same in parts, for those who must not keep the engine waiting while thousands of leaves
+ * are summed up: what cannot be learned from the classes below. Of a leaf that is all. Of an
+ * inner class it is backlog_max, backlog_bytes_max and over_latency; of a link also what
+ * leaves of earlier policies counted. `a` must be all zero. account_add_child() of the
+ * whole accounts of its children then makes it what engine_account() says.
+ */
+void engine_account_own(const struct engine *e, const struct policy_class *c,
+			struct account *a);
+
 struct engine_stats {
 	struct match_stats match;
 	uint64_t passed_packets, passed_bytes; /* on no link, IP bytes */
