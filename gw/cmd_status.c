@@ -12,6 +12,7 @@
 static const struct {
 	const char *key, *text;
 } oddities[] = {
+	{"changes_refused", "changes of the queue that the kernel would not make"},
 	{"twice", "came a second time and were passed on"},
 	{"undissected", "passed on: no IP header that could be believed"},
 };

@@ -67,6 +67,11 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 	return r->errors == before ? 0 : -1;
 }
 
+bool gateway_gso(const struct policy_link *l)
+{
+	return l->rate.bps >= WHOLE_SEGMENTS_FROM;
+}
+
 uint64_t gateway_dscp(const struct policy *p)
 {
 	uint64_t set = 0;
@@ -114,14 +119,14 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 		      struct glink *to, char *err, size_t errsize)
 {
 	struct worker_conf w = {.policy = p, .link = l};
-	struct nfq_conf q = {.gso = l->rate.bps >= WHOLE_SEGMENTS_FROM};
+	struct nfq_conf q = {.gso = gateway_gso(l)};
 	uint16_t from = g->o.queue_from ? g->o.queue_from : GATEWAY_QUEUE_FROM;
 	int number = nfq_free_numbers(from, 1);
 
 	if (number < 0)
 		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
 				 l->name, from, strerror(errno));
-	*to = (struct glink){.link = l, .gso = q.gso, .queue = (uint16_t)number};
+	*to = (struct glink){.link = l, .queue = (uint16_t)number};
 	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
 	if (ifwatch_get(l->interface, &to->iface))
 		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,

@@ -72,7 +72,7 @@ struct gateway_link {
 	uint64_t rate_bps;
 	uint16_t queue;
 	bool up;       /* the interface is there and up */
-	bool segments; /* large segments are taken whole */
+	bool segments; /* large segments are taken whole, as far as the kernel has said */
 	bool linear;   /* the kernel searches a list: held_max is small for that */
 	uint32_t mtu, held_max;
 	struct engine_stats engine;

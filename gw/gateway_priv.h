@@ -30,9 +30,9 @@ struct glink {
 	struct ifwatch_state iface;
 	uint16_t queue;
 	uint32_t held_max;
-	bool gso, fresh; /* fresh: made by a reload that is not through yet */
 	struct nfq_kernel kernel;
 	struct told told[LOSS_N];
+	uint64_t refused; /* changes of the queue: what was told of them */
 	char **warning;
 	size_t n_warning;
 };
@@ -66,6 +66,8 @@ void gateway_link_close(struct glink *l);
 /* The rules for these links. */
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize);
+/* Whether a link's large segments are to be taken whole. */
+bool gateway_gso(const struct policy_link *l);
 /* The values that a policy's classes set. */
 uint64_t gateway_dscp(const struct policy *p);
 /* The link's warnings anew; new ones are logged. */

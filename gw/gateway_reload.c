@@ -97,6 +97,8 @@ static void take_over(struct worker *w, void *arg)
 	struct take_over *t = arg;
 
 	t->old = worker_take_over(w, t->policy, t->link, t->engine);
+	if (t->old)
+		worker_set_gso(w, gateway_gso(t->link));
 }
 
 /* The link's worker goes on with the new engine. Without memory it goes on with the old one. */

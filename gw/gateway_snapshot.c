@@ -115,7 +115,6 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 	to->rate_bps = l->link->rate.bps;
 	to->queue = l->queue;
 	to->up = l->iface.there && l->iface.up;
-	to->segments = l->gso;
 	to->linear = g->linear;
 	to->mtu = l->iface.mtu;
 	to->held_max = l->held_max;
@@ -126,6 +125,7 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 	while (v.left)
 		worker_call(l->worker, copy_accounts, &v);
 	sum_up(to, l->link);
+	to->segments = to->health.queue.gso;
 	return 0;
 }
 

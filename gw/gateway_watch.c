@@ -114,12 +114,24 @@ static void ask_health(struct worker *w, void *arg)
 	worker_get_health(w, arg);
 }
 
+static void look_at_queue(struct gateway *g, struct glink *l, const struct nfq_stats *q)
+{
+	if (q->refused == l->refused)
+		return;
+	l->refused = q->refused;
+	gateway_say(g, 4, "link %s: the kernel would not change its queue (%s): %s",
+		    l->link->name, strerror(q->refusal),
+		    q->gso ? "large segments are still taken whole"
+			   : "large segments are still cut before they come");
+}
+
 static void look_for_losses(struct gateway *g, struct glink *l, uint64_t now)
 {
 	struct worker_health h;
 	uint64_t count[LOSS_N];
 
 	worker_call(l->worker, ask_health, &h);
+	look_at_queue(g, l, &h.queue);
 	count[LOSS_VANISHED] = h.vanished;
 	count[LOSS_QUEUE_FULL] = l->kernel.dropped;
 	count[LOSS_SOCKET_FULL] = l->kernel.user_dropped;

@@ -27,6 +27,7 @@ LINK(missed, l->health.queue.missed)
 LINK(gone, l->health.queue.gone)
 LINK(errors, l->health.queue.errors)
 LINK(broken, l->health.queue.broken)
+LINK(refused, l->health.queue.refused)
 LINK(kernel_full, l->kernel_dropped)
 LINK(kernel_socket, l->kernel_user_dropped)
 LINK(twice, l->health.twice)
@@ -80,6 +81,9 @@ static const struct link_family {
 	 "Verdicts that the kernel refused for another reason.", COUNT, link_errors},
 	{"weir_link_broken_messages_total", counter,
 	 "Messages of the kernel that could not be understood.", COUNT, link_broken},
+	{"weir_link_queue_changes_refused_total", counter,
+	 "Changes of the queue that the kernel would not make: segments whole or cut.", COUNT,
+	 link_refused},
 	{"weir_link_kernel_queue_dropped_packets_total", counter,
 	 "Packets that the kernel dropped because its queue was full.", COUNT,
 	 link_kernel_full},

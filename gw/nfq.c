@@ -2,7 +2,9 @@
 /*
  * The queue's socket. Messages are libmnl's, their numbers those of linux/netfilter/
  * nfnetlink_queue.h. No verdict asks for an acknowledgement: the kernel answers only those
- * that fail, under the sequence number that the verdict had.
+ * that fail, under the sequence number that the verdict had. A change of the set-up does
+ * ask; its number is of the same sequence, so that answers are never confused, and one change
+ * at a time is on its way.
  */
 #include "gw/nfq.h"
 
@@ -42,10 +44,12 @@ struct nfq {
 	struct mnl_socket *nl;
 	int fd;
 	uint16_t number;
-	bool gso;
-	uint32_t seq;	  /* of the next verdict */
+	uint32_t seq;	  /* of the next verdict or change */
 	uint32_t next_id; /* expected; 0: not known */
 	struct nfq_stats stats;
+	bool gso;	       /* as it is wanted; stats.gso: as it is */
+	bool gso_asked;	       /* what the change that is on its way says */
+	uint32_t change;       /* its seq; 0: none is on its way */
 	struct recent *recent; /* verdicts by their seq */
 	uint8_t *in;	       /* BATCH messages of MESSAGE bytes */
 	struct mmsghdr msg[BATCH];
@@ -134,6 +138,7 @@ static int set_up(struct nfq *q, uint32_t maxlen, char *err, size_t errsize)
 	if (ask(q, nlh))
 		return fail_with(err, errsize, "queue %u: setting it up: %s", q->number,
 				 strerror(errno));
+	q->stats.gso = q->gso;
 	return 0;
 }
 
@@ -224,6 +229,60 @@ void nfq_get_stats(const struct nfq *q, struct nfq_stats *s)
 	*s = q->stats;
 }
 
+/* ---- Another set-up, while packets come. */
+
+/* The number of a message that may be answered, and what is to be known of it then. */
+static uint32_t take_seq(struct nfq *q, uint64_t token)
+{
+	uint32_t seq = q->seq;
+
+	q->recent[seq % NFQ_RECENT] = (struct recent){.token = token, .seq = seq};
+	q->seq += seq == UINT32_MAX ? 2 : 1; /* 0 stands for none */
+	return seq;
+}
+
+static int ask_change(struct nfq *q)
+{
+	struct nlmsghdr *nlh;
+
+	if (q->out_used >= SEND_FULL && nfq_flush(q))
+		return -1;
+	nlh = begin(q->out + q->out_used, NFQNL_MSG_CONFIG, q->number, NLM_F_ACK);
+	nlh->nlmsg_seq = q->change = take_seq(q, 0);
+	q->gso_asked = q->gso;
+	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(q->gso ? NFQA_CFG_F_GSO : 0));
+	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
+	q->out_used += nlh->nlmsg_len;
+	return nfq_flush(q);
+}
+
+int nfq_set_gso(struct nfq *q, bool gso)
+{
+	q->gso = gso;
+	/* one that is on its way may be the wrong one: that is seen when it is answered */
+	return q->change || gso == q->stats.gso ? 0 : ask_change(q);
+}
+
+/* error 0: it was made. False: it is no answer to that. */
+static bool change_answered(struct nfq *q, uint32_t seq, int error)
+{
+	if (!q->change || seq != q->change)
+		return false;
+	q->change = 0;
+	if (error) {
+		q->stats.refused++;
+		q->stats.refusal = error;
+		if (q->gso == q->gso_asked)
+			q->gso = q->stats.gso;
+	} else {
+		q->stats.gso = q->gso_asked;
+	}
+	/* what cannot be sent stays in `out`, and the next flush says so */
+	if (q->gso != q->stats.gso)
+		(void)ask_change(q);
+	return true;
+}
+
 /* ---- In. */
 
 static void take_error(struct nfq *q, const struct nfq_message *m, const struct nfq_ops *ops)
@@ -231,6 +290,8 @@ static void take_error(struct nfq *q, const struct nfq_message *m, const struct 
 	const struct recent *r = &q->recent[m->seq % NFQ_RECENT];
 	bool known = r->seq == m->seq && m->seq;
 
+	if (change_answered(q, m->seq, m->error))
+		return;
 	if (m->error == ENOENT)
 		q->stats.gone++;
 	else
@@ -260,8 +321,10 @@ static void take_message(struct nfq *q, const struct nlmsghdr *nlh, const struct
 	case NFQ_IS_PACKET:
 		follow_ids(q, m.packet.id);
 		q->stats.packets++;
-		m.packet.whole_segments = q->gso;
 		ops->packet(ops->arg, &m.packet);
+		break;
+	case NFQ_IS_DONE:
+		change_answered(q, m.seq, 0);
 		break;
 	case NFQ_IS_ERROR:
 		take_error(q, &m, ops);
@@ -306,9 +369,14 @@ int nfq_receive(struct nfq *q, unsigned max, const struct nfq_ops *ops)
 	do
 		n = recvmmsg(q->fd, q->msg, max, MSG_DONTWAIT, NULL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0) {
 		/* an overrun (ENOBUFS) is seen by the ids that are missing */
-		return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
+		if (errno != EAGAIN && errno != ENOBUFS)
+			return -1;
+		/* the kernel answers within our sendto(): an answer that is not here was lost
+		 */
+		return errno == EAGAIN && q->change ? ask_change(q) : 0;
+	}
 	q->stats.receives++;
 	for (int i = 0; i < n; i++)
 		take_datagram(q, &q->msg[i].msg_hdr, q->in + (size_t)i * MESSAGE,
@@ -352,9 +420,7 @@ static int verdict(struct nfq *q, uint32_t id, uint32_t verdict, const uint32_t 
 	if (q->out_used >= SEND_FULL && nfq_flush(q))
 		return -1;
 	nlh = begin(q->out + q->out_used, NFQNL_MSG_VERDICT, q->number, 0);
-	nlh->nlmsg_seq = q->seq;
-	q->recent[q->seq % NFQ_RECENT] = (struct recent){.token = token, .seq = q->seq};
-	q->seq += q->seq == UINT32_MAX ? 2 : 1; /* 0 stands for none */
+	nlh->nlmsg_seq = take_seq(q, token);
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(v), &v);
 	if (mark)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(*mark));

@@ -5,7 +5,7 @@
  *
  * Both ways in batches: nfq_receive() takes what is there, nfq_verdict() gathers and
  * nfq_flush() sends. The kernel answers a verdict only when it could not carry it out;
- * that answer comes with nfq_receive(), told by nfq_failed.
+ * that answer comes with nfq_receive(), told by nfq_ops.failed.
  *
  * One thread at a time uses a queue. Everything that comes is from outside: what cannot
  * be a packet is counted and, if it has an id, accepted.
@@ -29,7 +29,6 @@ struct nfq_packet {
 	uint32_t len;	     /* true length of the IP packet */
 	uint32_t caplen;     /* bytes at `data`, at most NFQ_COPY */
 	const uint8_t *data; /* until the next nfq_receive() */
-	bool whole_segments; /* may be larger than the line's packets: to be cut later (GSO) */
 };
 
 struct nfq_conf {
@@ -57,6 +56,9 @@ struct nfq_stats {
 	uint64_t gone;		    /* verdicts answered with ENOENT */
 	uint64_t errors;	    /* verdicts answered otherwise */
 	uint64_t broken;	    /* messages that could not be understood */
+	uint64_t refused;	    /* changes of the set-up that the kernel did not make */
+	int refusal;		    /* errno of the last of them */
+	bool gso;		    /* large segments come whole: as the kernel said last */
 };
 
 /*
@@ -82,6 +84,14 @@ int nfq_receive(struct nfq *q, unsigned max, const struct nfq_ops *ops);
 int nfq_accept(struct nfq *q, uint32_t id, uint32_t mark, uint64_t token);
 int nfq_drop(struct nfq *q, uint32_t id, uint64_t token);
 int nfq_flush(struct nfq *q);
+
+/*
+ * Whether large segments are to come whole from now on, while the queue is in use. The
+ * kernel's answer comes with nfq_receive(), between packets, and is in the stats: `gso` when it
+ * has done it, `refused` when not, and then all stays as it is. An answer that was lost is
+ * asked for again. 0, or -1 with errno as nfq_flush().
+ */
+int nfq_set_gso(struct nfq *q, bool gso);
 
 void nfq_get_stats(const struct nfq *q, struct nfq_stats *s);
 

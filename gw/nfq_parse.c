@@ -14,11 +14,9 @@ static enum nfq_is parse_error(const struct nlmsghdr *nlh, struct nfq_message *m
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
 		return NFQ_IS_BROKEN;
-	if (!e->error)
-		return NFQ_IS_NOTHING;
 	m->error = -e->error;
 	m->seq = e->msg.nlmsg_seq;
-	return NFQ_IS_ERROR;
+	return e->error ? NFQ_IS_ERROR : NFQ_IS_DONE;
 }
 
 static uint32_t get_u32(const struct nlattr *a)

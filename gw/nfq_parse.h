@@ -7,13 +7,13 @@
 
 #include "gw/nfq.h"
 
-enum nfq_is { NFQ_IS_NOTHING, NFQ_IS_PACKET, NFQ_IS_ERROR, NFQ_IS_BROKEN };
+enum nfq_is { NFQ_IS_NOTHING, NFQ_IS_PACKET, NFQ_IS_DONE, NFQ_IS_ERROR, NFQ_IS_BROKEN };
 
 struct nfq_message {
 	struct nfq_packet packet; /* NFQ_IS_PACKET; with NFQ_IS_BROKEN id and mark, if has_id */
 	bool has_id;
-	int error; /* NFQ_IS_ERROR: errno, and the verdict's sequence number */
-	uint32_t seq;
+	int error;    /* NFQ_IS_ERROR: errno; NFQ_IS_DONE: 0 */
+	uint32_t seq; /* of what is answered: a verdict, or a change of the set-up */
 };
 
 /* nlh: mnl_nlmsg_ok() has been asked. m->packet.data points into it. */

@@ -60,6 +60,7 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "missed", json_number(h->queue.missed));
 	json_object_set_new(j, "verdict_errors", json_number(h->queue.errors));
 	json_object_set_new(j, "broken_messages", json_number(h->queue.broken));
+	json_object_set_new(j, "changes_refused", json_number(h->queue.refused));
 	json_object_set_new(j, "kernel_queue_dropped", json_number(l->kernel_dropped));
 	json_object_set_new(j, "kernel_socket_dropped", json_number(l->kernel_user_dropped));
 	json_object_set_new(j, "received", json_number(h->queue.packets));

@@ -448,6 +448,13 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	return old;
 }
 
+void worker_set_gso(struct worker *w, bool gso)
+{
+	/* what cannot be sent now is tried again with the next verdicts */
+	if (w->queue)
+		(void)nfq_set_gso(w->queue, gso);
+}
+
 /* ---- The end. */
 
 static void stop(struct worker *w, void *arg)

@@ -63,6 +63,11 @@ void worker_get_health(struct worker *w, struct worker_health *h);
  */
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine);
+/*
+ * With it: whether large segments are taken whole from now on. health.queue says what the
+ * kernel made of that. Only in a function called by worker_call().
+ */
+void worker_set_gso(struct worker *w, bool gso);
 void worker_set_mtu(struct worker *w, uint32_t mtu); /* from any thread */
 
 /*

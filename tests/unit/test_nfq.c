@@ -119,7 +119,9 @@ static void test_error(void **state)
 	assert_int_equal(m.error, ENOENT);
 	assert_int_equal(m.seq, 4242);
 	e->error = 0;
-	assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_NOTHING);
+	assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_DONE);
+	assert_int_equal(m.error, 0);
+	assert_int_equal(m.seq, 4242);
 }
 
 /* Any bytes: whatever is said, it points into the message. */
