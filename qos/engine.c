@@ -110,7 +110,7 @@ static void fill_event(const struct elink *l, struct engine_event *ev, enum engi
 				    .set_dscp = -1};
 }
 
-static void drop_event(struct engine *e, struct elink *l, struct pkt *p, uint32_t leaf,
+void engine_drop_event(struct engine *e, struct elink *l, struct pkt *p, uint32_t leaf,
 		       struct engine_event *ev)
 {
 	count_dropped(l, leaf, e->now, p->len, (enum pkt_drop)p->drop);
@@ -158,7 +158,7 @@ static struct pkt *get_pkt(struct engine *e, struct elink *l)
 			return NULL;
 	}
 	assert(e->n_pending < ENGINE_UNPOLLED_MAX);
-	drop_event(e, l, p, leaf, &e->pending[e->n_pending++]);
+	engine_drop_event(e, l, p, leaf, &e->pending[e->n_pending++]);
 	return tree_alloc(l->tree);
 }
 
@@ -325,7 +325,7 @@ enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event
 		struct pkt *p = tree_reap(l->tree, &leaf);
 
 		if (p) {
-			drop_event(e, l, p, leaf, ev);
+			engine_drop_event(e, l, p, leaf, ev);
 			return ENGINE_DROPPED;
 		}
 		p = tree_dequeue(l->tree, e->now, &leaf, &when);
@@ -336,7 +336,7 @@ enum engine_what engine_poll(struct engine *e, uint64_t now, struct engine_event
 		/* what this last call has dropped on its way is told first */
 		p = tree_reap(l->tree, &leaf);
 		if (p) {
-			drop_event(e, l, p, leaf, ev);
+			engine_drop_event(e, l, p, leaf, ev);
 			return ENGINE_DROPPED;
 		}
 		assert(when > e->now || when == NEVER);

@@ -106,11 +106,13 @@ void engine_vanished(struct engine *e, const struct policy_class *c, uint32_t le
  *
  *     engine_poll() the old one until ENGINE_NOTHING
  *     engine_withdraw() all that waits in it
- *     engine_inherit() counters and buckets
+ *     engine_inherit() counters, buckets, and what queues know of their flows
  *     engine_return() what was withdrawn, in that order, and engine_poll() the new one
  *
  * Every packet is classified anew, so that the packets of a flow stay in order whatever
- * became of its class.
+ * became of its class. Of more than ENGINE_UNPOLLED_MAX of them, engine_dropped() is to be
+ * asked in between: were the first sent before the last is there, the queues would
+ * seem short.
  */
 struct engine_left {
 	uint64_t id, arrival, seq;
@@ -127,11 +129,16 @@ size_t engine_withdraw(struct engine *e, struct engine_left *v, size_t room);
  * Classes of the same path on a link of the same name keep their counters and the state of
  * their buckets. What leaves counted that are none any more stays in the count of their
  * link, so that it never goes backwards. Time goes on from that of the old engine.
+ * If both engines have the same key, leaves whose queues are of the same kind keep
+ * CoDel's state, where target and interval are the same, and flows and hosts what their
+ * flow-max and host-max buckets hold. A flow that comes into another class is new there.
  */
 void engine_inherit(struct engine *e, const struct engine *old);
 /* As engine_packet(), for one that came at `arrival` and is not counted as a packet again. */
 enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
 			       const struct dissected *d);
+/* What was dropped for what was returned so far, one a call; lets nothing leave. */
+enum engine_what engine_dropped(struct engine *e, struct engine_event *ev);
 
 /*
  * Accounting: of a class (leaf, inner class, or a link's root). Always there; of a class

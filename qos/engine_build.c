@@ -166,7 +166,7 @@ struct engine *engine_new(const struct policy *p, const struct engine_opts *o,
 	if (!e)
 		return NULL;
 	for (size_t i = 0; i < sizeof(m.key); i++)
-		m.key[i] = o->key[i];
+		m.key[i] = e->key[i] = o->key[i];
 	e->now = o->now;
 	e->flows_max = o->flows_max ? o->flows_max : MATCH_FLOWS_DEFAULT;
 	e->match = match_new(p, &m, r);

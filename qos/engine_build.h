@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine from inside, for engine.c (driving) and engine_build.c (building) only. */
+/* The engine from inside, for engine.c (driving), engine_build.c and engine_take.c only. */
 #ifndef WEIR_QOS_ENGINE_BUILD_H
 #define WEIR_QOS_ENGINE_BUILD_H
 
@@ -49,11 +49,16 @@ struct engine {
 	struct timers due;
 	uint64_t n_waiting;
 	uint32_t flows_max;
+	uint8_t key[16]; /* of the hashes */
 	struct engine_stats stats;
 	/* events that came to be outside engine_poll(), from `told` on */
 	uint32_t told, n_pending;
 	struct engine_event *pending;
 	struct account none; /* of a class that is not of this engine */
 };
+
+/* A packet that the tree gave up is dropped: counted, and told. */
+void engine_drop_event(struct engine *e, struct elink *l, struct pkt *p, uint32_t leaf,
+		       struct engine_event *ev);
 
 #endif

@@ -53,24 +53,43 @@ size_t engine_withdraw(struct engine *e, struct engine_left *v, size_t room)
 	return n;
 }
 
-/* The class of the old link that a class of the new one goes on from; NULL: none. */
-static const struct policy_class *before(const struct elink *old, const struct policy_class *c)
+/*
+ * The class of a path; NULL: there is none. Most of a policy stays as it is when it is
+ * changed, so the one that follows the last one found (*next) is tried first: a search for each
+ * of thousands of classes would keep the link waiting.
+ */
+static const struct policy_class *same_path(const struct policy_link *l,
+					    const struct policy_class *c, size_t *next)
 {
-	return c->parent ? policy_find_class(old->link, c->path) : old->link->root;
+	const struct policy_class *found;
+
+	if (!c->parent)
+		return l->root;
+	if (*next < l->n_all && !strcmp(l->all[*next]->path, c->path))
+		found = l->all[*next];
+	else
+		found = policy_find_class(l, c->path);
+	if (found)
+		*next = found->index + 1;
+	return found;
 }
 
 static void inherit_class(struct elink *l, struct elink *old, const struct policy_class *c,
-			  uint64_t now)
+			  const struct policy_class *was, bool flows, uint64_t now)
 {
-	const struct policy_class *was = before(old, c);
+	const struct account *a = &old->account[was->index];
 	struct live *v = &l->live[c->index];
 	const struct live *u;
 
-	if (!was)
-		return;
 	tree_inherit(l->tree, c->index, old->tree, was->index, now);
-	if (!c->n_child && !was->n_child)
-		l->account[c->index] = old->account[was->index];
+	if (!c->n_child && !was->n_child) {
+		/* of thousands of leaves most are idle: their accounts are all zero, as new
+		 * ones */
+		if (a->in.packets || a->backlog_max)
+			l->account[c->index] = *a;
+		if (flows)
+			tree_inherit_flows(l->tree, c->index, old->tree, was->index, now);
+	}
 	if (c->n_child && was->n_child) {
 		u = &old->live[was->index];
 		v->backlog_max = u->backlog_max;
@@ -79,18 +98,25 @@ static void inherit_class(struct elink *l, struct elink *old, const struct polic
 	}
 }
 
-static void inherit_link(struct elink *l, struct elink *old, uint64_t now)
+/* flows: they have the same identities in both. */
+static void inherit_link(struct elink *l, struct elink *old, bool flows, uint64_t now)
 {
-	for (size_t i = 0; i < l->link->n_all; i++)
-		inherit_class(l, old, l->link->all[i], now);
-	l->gone = old->gone;
-	for (size_t i = 0; i < old->link->n_all; i++) {
-		const struct policy_class *was = old->link->all[i], *c;
+	size_t next = 1;
 
-		if (was->n_child)
-			continue;
-		c = policy_find_class(l->link, was->path);
-		if (!c || c->n_child)
+	for (size_t i = 0; i < l->link->n_all; i++) {
+		const struct policy_class *c = l->link->all[i],
+					  *was = same_path(old->link, c, &next);
+
+		if (was)
+			inherit_class(l, old, c, was, flows, now);
+	}
+	l->gone = old->gone;
+	next = 1;
+	for (size_t i = 0; i < old->link->n_all; i++) {
+		const struct policy_class *was = old->link->all[i],
+					  *c = same_path(l->link, was, &next);
+
+		if (!was->n_child && (!c || c->n_child))
 			account_add(&l->gone, &old->account[i]);
 	}
 }
@@ -108,13 +134,33 @@ static void add_stats(struct engine_stats *s, const struct engine_stats *t)
 
 void engine_inherit(struct engine *e, const struct engine *old)
 {
+	bool flows = !memcmp(e->key, old->key, sizeof(e->key));
+
 	if (e->now < old->now)
 		e->now = old->now;
 	add_stats(&e->stats, &old->stats);
 	for (uint32_t i = 0; i < e->n_link; i++)
 		for (uint32_t k = 0; k < old->n_link; k++)
 			if (!strcmp(e->link[i].link->name, old->link[k].link->name))
-				inherit_link(&e->link[i], &old->link[k], e->now);
+				inherit_link(&e->link[i], &old->link[k], flows, e->now);
+}
+
+enum engine_what engine_dropped(struct engine *e, struct engine_event *ev)
+{
+	uint32_t leaf;
+
+	if (e->told < e->n_pending)
+		return engine_poll(e, e->now, ev);
+	for (uint32_t i = 0; i < e->n_link; i++) {
+		struct pkt *p = tree_reap(e->link[i].tree, &leaf);
+
+		if (p) {
+			engine_drop_event(e, &e->link[i], p, leaf, ev);
+			return ENGINE_DROPPED;
+		}
+	}
+	ev->what = ENGINE_NOTHING;
+	return ENGINE_NOTHING;
 }
 
 void engine_vanished(struct engine *e, const struct policy_class *c, uint32_t len,

@@ -108,4 +108,20 @@ static inline void bucket_give(struct bucket *b, uint32_t len)
 		b->level = b->cap;
 }
 
+/*
+ * b takes over from another bucket: from `now` on it holds as many bytes as that one (or lacks
+ * as many), but no more than its own burst. Whatever their rates are, nothing is won by
+ * it. Nothing happens if either has no rate: b stays full.
+ */
+static inline void bucket_inherit(struct bucket *b, const struct bucket *from, uint64_t now)
+{
+	struct bucket was = *from;
+
+	if (!b->rate || !was.rate)
+		return;
+	bucket_fill(&was, now);
+	bucket_fill(b, now);
+	b->level = was.level < b->cap ? was.level : b->cap;
+}
+
 #endif

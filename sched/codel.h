@@ -38,4 +38,15 @@ struct codel {
 void codel_offer(struct codel *c, const struct queue_conf *conf, struct pkt *p, uint64_t now,
 		 uint64_t left);
 
+/*
+ * A queue goes on from another one's state: if it has the same target and interval, for
+ * `count` and the times are made with them; with others it begins anew.
+ */
+static inline void codel_inherit(struct codel *c, const struct queue_conf *conf,
+				 const struct codel *from, const struct queue_conf *from_conf)
+{
+	if (conf->target == from_conf->target && conf->interval == from_conf->interval)
+		*c = *from;
+}
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The parts of the fq queue, for its own files only: queue_fq.c (which flow goes
- * next), fq_table.c (which entry is a flow's), fq_gate.c (flow-max and host-max).
+ * next), fq_table.c (which entry is a flow's), fq_gate.c (flow-max and host-max),
+ * fq_inherit.c (going on from another one).
  */
 #ifndef WEIR_SCHED_FQ_H
 #define WEIR_SCHED_FQ_H
@@ -68,6 +69,7 @@ struct fq_table {
 	void *mem;
 	uint64_t *tag; /* of each entry; 0: never used */
 	uint32_t sets; /* a power of two */
+	bool used;     /* some entry is */
 };
 
 struct fq {
@@ -85,6 +87,7 @@ struct fq {
 	struct fq_flow *head; /* found by head(), for take(); NULL when that may have changed */
 	uint64_t now;	      /* the latest time heard of */
 	uint32_t n_flows;
+	uint32_t emptied; /* where fq_withdraw() took a packet last */
 	uint32_t packets;
 	uint64_t bytes;
 };
@@ -128,5 +131,12 @@ void fq_gate_wait(struct fq *q, struct fq_gate *g, struct fq_flow *f, uint64_t n
 struct fq_flow *fq_gate_opened(struct fq *q, uint64_t now);
 /* f sent `len` bytes (0: it lost its packets): charges its gates and lets the next come. */
 void fq_gates_pass(struct fq *q, struct fq_flow *f, uint32_t len, uint64_t now);
+
+/* Takes the first packet out of a flow that has some, whose turn it need not be. */
+struct pkt *fq_lose(struct fq *q, struct fq_flow *f, uint64_t now);
+
+/* queue_ops.withdraw and .inherit */
+struct pkt *fq_withdraw(void *queue);
+void fq_inherit(void *queue, const void *other, uint64_t now);
 
 #endif

@@ -45,6 +45,7 @@ uint32_t fq_table_find(struct fq_table *t, struct fq *q, uint64_t id, uint64_t n
 	if (!most)
 		return shared;
 	t->tag[best] = id;
+	t->used = true;
 	*fresh = true;
 	return best;
 }

@@ -62,7 +62,16 @@ struct queue_ops {
 	struct pkt *(*take)(void *q, uint64_t now);
 	/* Takes out the packet at the head of the longest flow, to make room; NULL: empty. */
 	struct pkt *(*shed)(void *q);
+	/* Takes out some packet, of a flow the first; NULL: empty. For those who want all. */
+	struct pkt *(*withdraw)(void *q);
 	size_t (*memory)(const struct queue_conf *conf); /* bytes that make() takes */
+	/*
+	 * q, which is new, goes on from another queue of the same ops, from which all packets
+	 * were taken out and whose flows and hosts have the same identities (struct pkt).
+	 * What that one knows stays known as far as it means the same in q: see the
+	 * files for what that is. `from` is as before. NULL: there is nothing to know.
+	 */
+	void (*inherit)(void *q, const void *from, uint64_t now);
 };
 
 extern const struct queue_ops queue_fifo;

@@ -80,6 +80,15 @@ static struct pkt *codel_take(void *q, uint64_t now)
 	return p;
 }
 
+static void inherit_codel(void *q, const void *from, uint64_t now)
+{
+	struct fifo *f = q;
+	const struct fifo *was = from;
+
+	(void)now;
+	codel_inherit(&f->codel, &f->conf, &was->codel, &was->conf);
+}
+
 static size_t fifo_memory(const struct queue_conf *conf)
 {
 	(void)conf;
@@ -94,6 +103,7 @@ const struct queue_ops queue_fifo = {
 	.head = fifo_head,
 	.take = fifo_take,
 	.shed = fifo_shed,
+	.withdraw = fifo_shed,
 	.memory = fifo_memory,
 };
 
@@ -105,5 +115,7 @@ const struct queue_ops queue_codel = {
 	.head = fifo_head,
 	.take = codel_take,
 	.shed = fifo_shed,
+	.withdraw = fifo_shed,
 	.memory = fifo_memory,
+	.inherit = inherit_codel,
 };

@@ -238,8 +238,7 @@ static struct pkt *pop(struct fq *q, struct fq_flow *f)
 	return p;
 }
 
-/* Takes a packet out of a flow whose turn it need not be. */
-static struct pkt *lose(struct fq *q, struct fq_flow *f, uint64_t now)
+struct pkt *fq_lose(struct fq *q, struct fq_flow *f, uint64_t now)
 {
 	struct pkt *p = pop(q, f);
 
@@ -315,7 +314,7 @@ static struct pkt *fq_shed(void *queue)
 {
 	struct fq *q = queue;
 
-	return q->packets ? lose(q, &q->flow[longest(q)], q->now) : NULL;
+	return q->packets ? fq_lose(q, &q->flow[longest(q)], q->now) : NULL;
 }
 
 /* The queue is over its limit: RFC 8290 section 4.1.3, from the head of the longest flow. */
@@ -326,7 +325,7 @@ static void drop_longest(struct fq *q, struct pkt_list *dropped)
 	unsigned n = 0;
 
 	do {
-		struct pkt *p = lose(q, &q->flow[i], q->now);
+		struct pkt *p = fq_lose(q, &q->flow[i], q->now);
 
 		p->drop = PKT_DROP_LIMIT;
 		pkt_list_push(dropped, p);
@@ -494,5 +493,7 @@ const struct queue_ops queue_fq = {
 	.head = fq_head,
 	.take = fq_take,
 	.shed = fq_shed,
+	.withdraw = fq_withdraw,
 	.memory = fq_memory,
+	.inherit = fq_inherit,
 };

@@ -341,15 +341,12 @@ void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
 		wake(n, p, now);
 }
 
-/* Takes one packet out of the leaf n, not by its turn. NULL: it is empty. */
-static struct pkt *shed(struct tree *t, struct node *n, uint64_t now)
+/* p, which is not NULL, was taken out of the leaf n, and not by its turn. */
+static struct pkt *shed(struct tree *t, struct node *n, struct pkt *p, uint64_t now)
 {
-	struct pkt *p = n->qops->shed(n->queue);
 	const struct pkt *next;
 	uint64_t when;
 
-	if (!p)
-		return NULL;
 	p->leaf = (uint16_t)(n - t->node);
 	settle(n, p->len, false, NULL, now);
 	next = n->packets ? n->qops->head(n->queue, now, &when) : NULL;
@@ -371,10 +368,8 @@ void tree_relieve(struct tree *t, uint64_t now)
 		return;
 	left = n->packets / 2;
 	for (unsigned k = 0; k < RELIEF && n->packets > left; k++) {
-		struct pkt *p = shed(t, n, now);
+		struct pkt *p = shed(t, n, n->qops->shed(n->queue), now);
 
-		if (!p)
-			return;
 		p->drop = PKT_DROP_MEMORY;
 		pkt_list_push(&t->dropped, p);
 	}
@@ -382,17 +377,17 @@ void tree_relieve(struct tree *t, uint64_t now)
 
 struct pkt *tree_withdraw(struct tree *t, uint32_t *leaf, uint64_t now)
 {
-	t->when = 0;
-	for (uint32_t i = 1; i < t->n && t->node[0].packets; i++) {
-		struct node *n = &t->node[i];
-		struct pkt *p = n->inner || !n->packets ? NULL : shed(t, n, now);
+	struct node *n;
 
-		if (p) {
-			*leaf = p->leaf;
-			return p;
-		}
-	}
-	return NULL;
+	t->when = 0;
+	if (!t->node[0].packets)
+		return NULL;
+	/* leaf after leaf, so that many packets cost a look at each leaf, not many */
+	while (t->node[t->emptied].inner || !t->node[t->emptied].packets)
+		t->emptied = (t->emptied + 1) % t->n;
+	*leaf = t->emptied;
+	n = &t->node[*leaf];
+	return shed(t, n, n->qops->withdraw(n->queue), now);
 }
 
 static void refill(struct bucket *b, uint32_t len, uint64_t now)
@@ -425,23 +420,21 @@ void tree_give_back(struct tree *t, uint32_t leaf, uint32_t len, uint8_t by_min,
 	}
 }
 
-static void inherit(struct bucket *b, const struct bucket *from, uint64_t now)
-{
-	struct bucket was = *from;
-
-	if (!b->rate || !was.rate)
-		return;
-	bucket_fill(&was, now);
-	bucket_fill(b, now);
-	b->level = was.level < b->cap ? was.level : b->cap;
-}
-
 void tree_inherit(struct tree *t, uint32_t class, const struct tree *from, uint32_t from_class,
 		  uint64_t now)
 {
-	inherit(&t->node[class].max, &from->node[from_class].max, now);
-	inherit(&t->node[class].min, &from->node[from_class].min, now);
+	bucket_inherit(&t->node[class].max, &from->node[from_class].max, now);
+	bucket_inherit(&t->node[class].min, &from->node[from_class].min, now);
 	t->when = 0;
+}
+
+void tree_inherit_flows(struct tree *t, uint32_t leaf, const struct tree *from,
+			uint32_t from_leaf, uint64_t now)
+{
+	const struct node *n = &t->node[leaf], *was = &from->node[from_leaf];
+
+	if (n->queue && n->qops == was->qops && n->qops->inherit)
+		n->qops->inherit(n->queue, was->queue, now);
 }
 
 uint8_t tree_by_min(const struct tree *t)

@@ -134,6 +134,15 @@ struct pkt *tree_withdraw(struct tree *t, uint32_t *leaf, uint64_t now);
 void tree_inherit(struct tree *t, uint32_t class, const struct tree *from, uint32_t from_class,
 		  uint64_t now);
 
+/*
+ * A leaf in which nothing waits yet goes on from one in another tree from which all was
+ * withdrawn: CoDel's state, and the flows with theirs and with their flow-max and host-max
+ * buckets, as far as the queues are of the same kind (queue_ops.inherit). In both trees a
+ * flow and a host must have the same identities (struct pkt).
+ */
+void tree_inherit_flows(struct tree *t, uint32_t leaf, const struct tree *from,
+			uint32_t from_leaf, uint64_t now);
+
 struct tree_state {
 	uint32_t packets; /* waiting now, in it and below it */
 	uint64_t bytes;

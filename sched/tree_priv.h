@@ -43,6 +43,7 @@ struct tree {
 	struct tree_class_conf *conf; /* of each */
 	uint32_t n, room;
 	uint32_t mtu;
+	uint32_t emptied; /* the leaf from which tree_withdraw() took a packet last */
 	bool ready;
 	uint64_t seq;
 	uint8_t by_min; /* of the packet that left last */
