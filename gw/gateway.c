@@ -96,21 +96,19 @@ static void keep_complaint(void *arg, enum policy_severity sev, const char *file
 		snprintf(c->text, sizeof(c->text), "%s:%d:%d: %s", file, at.line, at.col, text);
 }
 
-struct engine *gateway_engine(const struct policy *p, const struct policy_link *l,
-			      uint32_t held_max, char *err, size_t errsize)
+struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
+			      size_t errsize)
 {
 	struct complaint c = {0};
 	struct policy_report r = {.fn = keep_complaint, .arg = &c};
-	struct engine_opts o = {.only = l, .packets_max = held_max, .now = gateway_now()};
+	struct engine_opts o = {
+		.only = to->link, .packets_max = to->held_max, .now = gateway_now()};
 	struct engine *e;
 
-	if (getrandom(o.key, sizeof(o.key), 0) != (ssize_t)sizeof(o.key)) {
-		fail_with(err, errsize, "random numbers: %s", strerror(errno));
-		return NULL;
-	}
+	memcpy(o.key, to->key, sizeof(o.key));
 	e = engine_new(p, &o, &r);
 	if (!e)
-		fail_with(err, errsize, "link %s: %s", l->name,
+		fail_with(err, errsize, "link %s: %s", to->link->name,
 			  c.text[0] ? c.text : strerror(ENOMEM));
 	return e;
 }
@@ -127,6 +125,8 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
 				 l->name, from, strerror(errno));
 	*to = (struct glink){.link = l, .queue = (uint16_t)number};
+	if (getrandom(to->key, sizeof(to->key), 0) != (ssize_t)sizeof(to->key))
+		return fail_with(err, errsize, "random numbers: %s", strerror(errno));
 	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
 	if (ifwatch_get(l->interface, &to->iface))
 		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
@@ -135,7 +135,7 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 	q.maxlen = to->held_max + ON_THE_WAY;
 	w.held_max = to->held_max;
 	w.mtu = to->iface.there ? to->iface.mtu : MTU_USUAL;
-	w.engine = gateway_engine(p, l, to->held_max, err, errsize);
+	w.engine = gateway_engine(p, to, err, errsize);
 	if (!w.engine)
 		return -1;
 	w.queue = nfq_open(&q, err, errsize);

@@ -30,6 +30,8 @@ struct glink {
 	struct ifwatch_state iface;
 	uint16_t queue;
 	uint32_t held_max;
+	uint8_t key[16]; /* of the engine's hashes: a reload keeps it, and so flows their state
+			  */
 	struct nfq_kernel kernel;
 	struct told told[LOSS_N];
 	uint64_t refused; /* changes of the queue: what was told of them */
@@ -55,9 +57,9 @@ uint64_t gateway_now(void); /* CLOCK_MONOTONIC, ns */
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* An engine for a link, as a gateway wants it. NULL with one line in err. */
-struct engine *gateway_engine(const struct policy *p, const struct policy_link *l,
-			      uint32_t held_max, char *err, size_t errsize);
+/* An engine for to->link, as a gateway wants it. NULL with one line in err. */
+struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
+			      size_t errsize);
 /* Queue, engine, worker. 0, or -1 with one line in err and nothing left. */
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
 		      struct glink *to, char *err, size_t errsize);

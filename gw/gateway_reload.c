@@ -64,7 +64,7 @@ static int prepare_link(struct gateway *g, struct change *c, struct next *n,
 	if (ifwatch_get(l->interface, &n->link.iface))
 		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
 				 l->interface, strerror(errno));
-	n->engine = gateway_engine(c->policy, l, n->link.held_max, err, errsize);
+	n->engine = gateway_engine(c->policy, &n->link, err, errsize);
 	return n->engine ? 0 : -1;
 }
 

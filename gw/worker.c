@@ -97,6 +97,8 @@ static void let_go(struct worker *w, const struct engine_event *ev)
 {
 	const struct held_packet *p = held_take(&w->held, (uint32_t)ev->id);
 
+	if (!w->queue)
+		return; /* it failed, and the kernel has dropped what it held */
 	if (ev->what == ENGINE_DROPPED)
 		nfq_drop(w->queue, p->id, 0);
 	else
@@ -413,7 +415,8 @@ static void give_back(struct worker *w, const struct engine_left *left)
 	if (dissect(w, h->data, h->caplen, h->len, &d) ||
 	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
 		h = held_take(&w->held, (uint32_t)left->id);
-		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+		if (w->queue)
+			nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
 	}
 }
 
@@ -422,6 +425,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 {
 	struct engine *old = w->engine;
 	struct engine_left *left;
+	struct engine_event ev;
 	size_t n;
 
 	w->now = clock_ns(CLOCK_MONOTONIC);
@@ -440,7 +444,8 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	for (size_t i = 0; i < n; i++) {
 		give_back(w, &left[i]);
 		if (i % RETURN_BATCH == RETURN_BATCH - 1)
-			poll_engine(w, w->now);
+			while (engine_dropped(engine, &ev) != ENGINE_NOTHING)
+				let_go(w, &ev);
 	}
 	if (w->queue)
 		poll_engine(w, w->now);

@@ -57,8 +57,8 @@ void worker_get_health(struct worker *w, struct worker_health *h);
 
 /*
  * A new policy takes over, between two packets: what waits goes into `engine`, in the order in
- * which it came, with the time at which it came; classes of the same path keep their
- * counters and buckets. Returns the old engine, for the caller to free, or NULL: no memory,
+ * which it came, with the time at which it came; classes of the same path go on as
+ * engine_inherit() says. Returns the old engine, for the caller to free, or NULL: no memory,
  * nothing has changed.
  */
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
