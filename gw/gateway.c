@@ -67,6 +67,12 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 	return r->errors == before ? 0 : -1;
 }
 
+void gateway_tell_missing(const struct gateway *g, const struct glink *l)
+{
+	gateway_say(g, 4, "link %s: there is no interface %s yet: the link waits for it",
+		    l->link->name, l->link->interface);
+}
+
 bool gateway_gso(const struct policy_link *l)
 {
 	return l->rate.bps >= WHOLE_SEGMENTS_FROM;
@@ -225,10 +231,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	for (size_t i = 0; i < g->n_link; i++) {
 		assert(g->link[i].link);
 		if (!g->link[i].iface.there)
-			gateway_say(
-				g, 4,
-				"link %s: there is no interface %s yet: the link waits for it",
-				g->link[i].link->name, g->link[i].link->interface);
+			gateway_tell_missing(g, &g->link[i]);
 		gateway_look(g, &g->link[i]);
 	}
 	g->looked = gateway_now();

@@ -68,6 +68,8 @@ void gateway_link_close(struct glink *l);
 /* The rules for these links. */
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize);
+/* To the log: its interface is not there. */
+void gateway_tell_missing(const struct gateway *g, const struct glink *l);
 /* Whether a link's large segments are to be taken whole. */
 bool gateway_gso(const struct policy_link *l);
 /* The values that a policy's classes set. */

@@ -7,6 +7,9 @@
  * waits, and is tried again until there is some.
  * Links are the same if their name is; a link that is new gets a queue and a worker, one
  * that is not in the new policy lets go what it holds.
+ * A link whose interface is another one keeps its queue. What it holds for the old one goes
+ * out there in its turn, at the link's rate: let go all at once, it could be too much for
+ * that interface.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@ struct next {
 	struct glink link; /* with a worker of its own if it is new */
 	struct glink *old; /* NULL: it is new */
 	struct engine *engine;
+	bool moved; /* to this interface, from another or from nowhere */
 };
 
 struct change {
@@ -54,6 +58,7 @@ static int prepare_link(struct gateway *g, struct change *c, struct next *n,
 			const struct policy_link *l, char *err, size_t errsize)
 {
 	n->old = find_link(g, l->name);
+	n->moved = !n->old || strcmp(n->old->link->interface, l->interface) != 0;
 	if (!n->old) {
 		if (gateway_link_open(g, c->policy, l, &n->link, err, errsize))
 			return -1;
@@ -134,6 +139,8 @@ static void finish(struct gateway *g, struct change *c)
 		c->links[i] = c->next[i].link;
 		if (c->links[i].iface.there)
 			worker_set_mtu(c->links[i].worker, c->links[i].iface.mtu);
+		else if (c->next[i].moved)
+			gateway_tell_missing(g, &c->links[i]);
 	}
 	free(g->link);
 	g->link = c->links;
