@@ -73,7 +73,7 @@ for kind in "$@"; do
 	props) list=$(sources tests/props/prop_*.c) ;;
 	e2e) list=$(sources tests/e2e/*.sh) ;;
 	# those that look at rates and delays loosely or not at all, for builds that are slow
-	net-short) list="tests/net/life.sh tests/net/protocols.sh tests/net/top.sh" ;;
+	net-short) list="tests/net/life.sh tests/net/protocols.sh tests/net/top.sh tests/net/segments.sh" ;;
 	net) list=$(sources tests/net/*.sh) ;;
 	policies) list=$(sources policies/*.test.yaml) ;;
 	layers) list=tests/layers.sh ;;

@@ -4,13 +4,14 @@
  *
  * The input is a byte that chooses a policy (one of those below, or one from the input
  * itself, up to a NUL byte) and then operations of a few bytes each: packets of some
- * flows, time, polls, or none of them. Held against what must be so:
+ * flows, time, polls, another engine that takes over, or none of them. Held against what
+ * must be so:
  *
  *  - every packet that was queued comes back once, in its class, with its length, not
  *    before it came and not in the past;
  *  - packets of one flow and class leave in the order in which they came;
  *  - in == sent + dropped + waiting for every class, in packets and in bytes;
- *  - each `max`, and the rate of the link, as a token bucket computed here anew;
+ *  - each `max`, `flow-max`, and the rate of the link, as a token bucket computed here anew;
  *  - nothing happens before engine_next() says so; and in the end nothing waits.
  */
 #include <stdint.h>
@@ -81,8 +82,8 @@ static const char *const policies[] = {
 struct sent_packet {
 	const struct policy_class *class;
 	uint64_t arrival;
-	uint32_t len;
-	uint8_t flow;
+	uint32_t len, ip_len;
+	uint8_t flow, tos;
 	bool waiting;
 };
 
@@ -100,7 +101,10 @@ struct fuzz {
 	unsigned n;
 	uint64_t last[LINKS][CLASSES][FLOWS]; /* id that left last, plus one */
 	struct reference bucket[LINKS][CLASSES];
+	struct reference of_flow[LINKS][CLASSES][FLOWS];
+	struct engine_left left[PACKETS];
 	uint64_t waiting, passed;
+	unsigned changes;
 };
 
 static unsigned link_number(const struct fuzz *f, const struct policy_link *l)
@@ -149,6 +153,9 @@ static void event(struct fuzz *f, const struct engine_event *ev)
 	l = link_number(f, ev->class->link);
 	MUST(ev->id + 1 > f->last[l][ev->class->index][p->flow]);
 	f->last[l][ev->class->index][p->flow] = ev->id + 1;
+	/* with so many entries none is shared */
+	if (ev->class->flows >= 1024)
+		spend(&f->of_flow[l][ev->class->index][p->flow], ev->when, ev->len);
 	for (const struct policy_class *c = ev->class; c; c = c->parent)
 		spend(&f->bucket[l][c->index], ev->when, ev->len);
 }
@@ -168,6 +175,19 @@ static bool poll_some(struct fuzz *f, unsigned most)
 	return false;
 }
 
+static struct dissected make_packet(struct packet *p, unsigned flow, uint32_t len, uint8_t tos)
+{
+	struct dissected d;
+
+	packet_v4(p, flow & 4 ? 6 : 17, 0x0a000001 + flow % 4, 0x08080808, 1000, flow >> 3, 0);
+	p->b[1] = tos;
+	if (len < p->len)
+		len = p->len;
+	packet_put16(p->b + 2, len);
+	MUST(!dissect_ip(p->b, p->len, len, &d));
+	return d;
+}
+
 static void send_packet(struct fuzz *f, const uint8_t *op)
 {
 	unsigned flow = op[0] % FLOWS;
@@ -178,20 +198,52 @@ static void send_packet(struct fuzz *f, const uint8_t *op)
 
 	if (f->n == PACKETS)
 		return;
-	packet_v4(&p, flow & 4 ? 6 : 17, 0x0a000001 + flow % 4, 0x08080808, 1000, flow >> 3, 0);
-	p.b[1] = op[3];
-	if (len < p.len)
-		len = p.len;
-	packet_put16(p.b + 2, len);
-	MUST(!dissect_ip(p.b, p.len, len, &d));
+	d = make_packet(&p, flow, len, op[3]);
 	if (engine_packet(f->engine, f->now, f->n, &d, &t) == ENGINE_PASSED) {
 		MUST(!t.link && !t.class && !t.len);
 		f->passed++;
 		return;
 	}
 	MUST(t.class && !t.class->n_child && t.class->link == t.link && t.len);
-	f->packet[f->n++] = (struct sent_packet){t.class, f->now, t.len, (uint8_t)flow, true};
+	f->packet[f->n++] =
+		(struct sent_packet){t.class, f->now, t.len, len, (uint8_t)flow, op[3], true};
 	f->waiting++;
+}
+
+static const struct engine_opts options = {.flows_max = 16, .now = START};
+
+/* An engine of the same policy takes over: what waits comes again, and all goes on. */
+static void take_over(struct fuzz *f)
+{
+	struct policy_report quiet = {0};
+	struct engine *e;
+	struct engine_event ev;
+	size_t n;
+
+	while (!poll_some(f, 1000))
+		;
+	e = engine_new(f->policy, &options, &quiet);
+	if (!e)
+		return;
+	n = engine_withdraw(f->engine, f->left, PACKETS);
+	MUST(n == f->waiting && !engine_waiting(f->engine));
+	engine_inherit(e, f->engine);
+	engine_free(f->engine);
+	f->engine = e;
+	for (size_t i = 0; i < n; i++) {
+		const struct sent_packet *s = &f->packet[f->left[i].id];
+		struct packet p;
+		struct dissected d = make_packet(&p, s->flow, s->ip_len, s->tos);
+
+		MUST(s->waiting && s->arrival == f->left[i].arrival);
+		MUST(engine_return(e, f->now, s->arrival, f->left[i].id, &d) == ENGINE_QUEUED);
+		while (engine_dropped(e, &ev) != ENGINE_NOTHING) {
+			MUST(ev.what == ENGINE_DROPPED);
+			event(f, &ev);
+		}
+	}
+	while (!poll_some(f, 1000))
+		;
 }
 
 static void check_accounts(const struct fuzz *f)
@@ -262,6 +314,9 @@ static void operate(struct fuzz *f, const uint8_t *data, size_t size)
 				;
 			break;
 		case 7:
+			/* making an engine takes its time */
+			if (data[1] % 2 && f->changes++ < 4)
+				take_over(f);
 			check_accounts(f);
 			break;
 		}
@@ -303,13 +358,20 @@ static void fill_buckets(struct fuzz *f)
 			b->burst = k ? l->all[k]->max_burst : l->burst;
 			b->at = START;
 			b->level = (__int128)b->burst * 8000000000;
+			for (unsigned flow = 0; flow < FLOWS; flow++) {
+				struct reference *r = &f->of_flow[i][k][flow];
+
+				r->rate = l->all[k]->flow_max.bps;
+				r->burst = l->all[k]->flow_burst;
+				r->at = START;
+				r->level = (__int128)r->burst * 8000000000;
+			}
 		}
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct engine_opts o = {.flows_max = 16, .now = START};
 	struct policy_report quiet = {0};
 	struct fuzz *f;
 
@@ -332,7 +394,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(f->policy);
 	}
 	if (f->policy && small(f->policy) && size)
-		f->engine = engine_new(f->policy, &o, &quiet);
+		f->engine = engine_new(f->policy, &options, &quiet);
 	if (f->engine) {
 		fill_buckets(f);
 		operate(f, data + 1, size - 1);
