@@ -39,12 +39,21 @@ rate() { # NAME RATE BIT/S PAYLOAD PACKETS
 		END {
 			got = (v["bytes"] + (v["received"] - 1) * head) * 8e9 / v["ns"]
 			printf "# measured %.0f bit/s of %.0f: %+.3f %%\n", got, rate, 100 * (got / rate - 1)
-			exit !(got > 0.99 * rate && got < 1.01 * rate)
+			exit got >= 1.01 * rate ? 2 : got <= 0.99 * rate
 		}' "$tmp/recv-up"
+}
+# A machine that is busy elsewhere for longer than the burst costs the line that time: then once
+# more, and again. Above its rate it must never be.
+rate_holds() {
+	for try in 1 2 3; do
+		rate "$@"
+		case $? in 0) return 0 ;; 2) return 1 ;; esac
+	done
+	return 1
 }
 for r in "1mbit 1000000 372 2200" "20mbit 20000000 1372 12000" "200mbit 200000000 1372 120000"; do
 	set -- $r
-	ok "$1 is $1 within 1 % over some 5 s, up and down at once" rate "$1" "$@"
+	ok "$1 is $1 within 1 % over some 5 s, up and down at once" rate_holds "$1" "$@"
 	cat "$tmp/ok.log" | grep '^#'
 done
 
