@@ -47,11 +47,11 @@ unit: $(UNIT)
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ -lcmocka $(WEIR_LIBS) $(LDFLAGS)
 
-# Traffic for the tests in network namespaces, tests/net/NAME.sh
-NETTOOL = $(BUILD)/tests/net/nettool
-net: $(NETTOOL)
-$(NETTOOL): $(BUILD)/tests/net/nettool.o
-	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(LDFLAGS)
+# What the tests in network namespaces, tests/net/NAME.sh, need: traffic and the like
+NETTOOLS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/net/*.c))
+net: $(NETTOOLS)
+$(NETTOOLS): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS) $(LDFLAGS)
 
 # Measurements: one program a file, bench/NAME.c
 BENCH = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))

@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What goes round a queue although the policy means it: looked for at start and again for
- * `weir status`. Each finding is one line: what, and what helps.
+ * What goes round a queue although the policy means it, and what stands behind it and would be
+ * the queue instead: looked for at start and again for `weir status`. Each finding is one
+ * line: what, and what helps. IPv4 and IPv6 alike, unless it says otherwise.
+ *
+ *     interface   is not there, or down
+ *     bridge      a port of one (its packets leave by the bridge), or one whose bridged packets
+ *                 do not come to netfilter
+ *     flowtable   of nftables, that a rule adds flows to
+ *     XDP         a program on any interface, which may send packets out by this one
+ *     tc filter   anywhere, with `mirred egress redirect` or `mirror` to this interface
+ *     qdisc       slower than the link: on the interface, wherever in its tree, or on what
+ *                 its packets go out by (VLAN and the like, the active members of a bond, the
+ *                 device below PPPoE)
+ *
+ * What a BPF program of tc does with packets cannot be seen from outside.
  */
 #ifndef WEIR_GW_AROUND_H
 #define WEIR_GW_AROUND_H
@@ -9,12 +22,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AROUND_TEXT 512 /* no finding is longer */
+
 /*
- * Looks at one interface: flowtables (nftables) that have it, hardware offload, a bridge (or
- * a port of one) without br_netfilter, XDP, a qdisc that shapes it below rate_bps, an
- * interface that is not there. Calls fn for each finding. What cannot be found out is no
- * finding, but is told as one when it is for lack of permission. Returns how many, or -1 with
- * errno.
+ * Looks at one interface, of a link of rate_bps. Calls fn for each finding. What cannot be
+ * found out is no finding, but is told as one when it is for lack of permission. Returns how
+ * many, or -1 with errno.
  */
 int around_look(const char *interface, uint64_t rate_bps,
 		void (*fn)(void *arg, const char *text), void *arg);

@@ -26,7 +26,7 @@ uint64_t gateway_now(void)
 
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 {
-	char text[512];
+	char text[1024]; /* AROUND_TEXT with the link's name in front, and more */
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the gateway would find to go round a link's queue here, at once: the gateway itself
+ * looks every ten seconds.
+ *
+ *   look INTERFACE BIT/S        a line for each finding; exit 0, or 2: could not look
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+
+#include "gw/around.h"
+
+static void tell(void *arg, const char *text)
+{
+	fprintf(arg, "%s\n", text);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3) {
+		fprintf(stderr, "look INTERFACE BIT/S\n");
+		return 2;
+	}
+	if (around_look(argv[1], strtoull(argv[2], NULL, 10), tell, stdout) >= 0)
+		return 0;
+	fprintf(stderr, "look: %s\n", strerror(errno));
+	return 2;
+}
