@@ -9,6 +9,12 @@ router_up
 LOOK=$(realpath "${BUILD:-build}/tests/net/look")
 XDP=$(realpath "${BUILD:-build}/tests/net/xdp")
 tc_r() { ip netns exec "$ns-r" tc "$@"; }
+# up DEVICE...: up, and known to be so, which takes the kernel a moment
+up() {
+	local d
+	for d in "$@"; do ip -n "$ns-r" link set "$d" up; done
+	for d in "$@"; do until_ok 30 in_r grep -qE 'up|unknown' "/sys/class/net/$d/operstate" || return 1; done
+}
 index() { in_r cat "/sys/class/net/$1/ifindex"; }
 
 look() { in_r "$LOOK" "$1" "$2" >"$tmp/found" 2>&1; }
@@ -67,8 +73,7 @@ told "a slower tbf in a class" 'qdisc tbf \(parent 1:2\) on wan lets through onl
 fixed "a slower tbf in a class" tc qdisc del dev wan parent 1:2
 tc_r qdisc del dev wan root
 ip -n "$ns-r" link add many numtxqueues 4 type veth peer name many2 numrxqueues 4
-ip -n "$ns-r" link set many up
-ip -n "$ns-r" link set many2 up
+up many many2
 tc_r qdisc add dev many root handle 1: mq
 well "mq: nothing is told" many
 tc_r qdisc add dev many parent 1:3 tbf rate 5mbit burst 5000 latency 50ms
@@ -95,7 +100,7 @@ slow_wan() { tc_r qdisc add dev wan root tbf rate 5mbit burst 5000 latency 50ms;
 for kind in "macvlan" "vlan id 5"; do
 	needs "a device below, ${kind%% *}" "this kernel has none" \
 		ip -n "$ns-r" link add link wan name up0 type $kind || continue
-	ip -n "$ns-r" link set up0 up
+	up up0
 	well "${kind%% *}: nothing is told" up0
 	slow_wan
 	told "a slower qdisc below a ${kind%% *}" 'qdisc tbf \(root\) on wan, by which up0 goes out, lets' up0
@@ -107,10 +112,9 @@ done
 if needs "a bond" "this kernel has none" ip -n "$ns-r" link add bond0 type bond mode active-backup; then
 	ip -n "$ns-r" link add m1 type veth peer name m1p
 	ip -n "$ns-r" link add m2 type veth peer name m2p
-	for d in m1p m2p; do ip -n "$ns-r" link set $d up; done
 	for d in m1 m2; do ip -n "$ns-r" link set $d master bond0; done
-	ip -n "$ns-r" link set bond0 up
-	ok "the bond is up" until_ok 10 in_r grep -q '^m1$' /sys/class/net/bond0/bonding/active_slave
+	ok "the bond is up" up m1p m2p bond0
+	is "with one member in use" "$(in_r cat /sys/class/net/bond0/bonding/active_slave)" m1
 	well "a bond: nothing is told" bond0
 	tc_r qdisc add dev m2 root tbf rate 5mbit burst 5000 latency 50ms
 	well "a slower qdisc on the spare member: nothing is told" bond0
@@ -122,8 +126,7 @@ if needs "a bond" "this kernel has none" ip -n "$ns-r" link add bond0 type bond 
 fi
 # the other end of a veth pair in the same namespace is no device below
 ip -n "$ns-r" link add a1 type veth peer name a2
-ip -n "$ns-r" link set a1 up
-ip -n "$ns-r" link set a2 up
+up a1 a2
 tc_r qdisc add dev a2 root tbf rate 5mbit burst 5000 latency 50ms
 well "a slower qdisc on the other end of a pair: nothing is told" a1
 ip -n "$ns-r" link del a1
@@ -233,18 +236,31 @@ if needs "flowtables" "this kernel has none" flowtable "lan, wan" "$add"; then
 	well "one without a rule: nothing is told"
 	flowtable wan "$add"
 	well "one that has only the way out: nothing is told"
+	# that it is so: of 100 packets of a flow the first few come to postrouting
+	for devices in lan wan; do
+		flowtable $devices "$add"
+		in_r nft 'add chain inet fast post { type filter hook postrouting priority 0; }'
+		in_r nft add rule inet fast post oifname wan udp dport 5000 counter
+		recv_start o $devices 5000 --count 100
+		in_i "$NETTOOL" send 10.77.2.2 5000 --count 100 >/dev/null
+		recv_end $devices
+		passed=$(in_r nft list chain inet fast post | sed -n 's/.*packets \([0-9]*\).*/\1/p')
+		if [ $devices = lan ]; then
+			ok "what comes in by a flowtable's device goes round" test "$(got lan received)" = 100 -a "$passed" -lt 20
+		else
+			is "what leaves by one does not" "$(got wan received) $passed" "100 100"
+		fi
+	done
 	in_r nft delete table inet fast
 	well "and then all is well"
 fi
 
 # ---- Bridges: the switch is on in a new namespace
-ip -n "$ns-r" link add br0 type bridge
-ip -n "$ns-r" link set br0 up
+ip -n "$ns-r" link add br0 type bridge forward_delay 0
 ip -n "$ns-r" link add p1 type veth peer name e2 netns "$ns-o"
 ip -n "$ns-r" link set p1 master br0
-ip -n "$ns-r" link set p1 up
 ip -n "$ns-o" link set e2 up
-ok "br0 is up" until_ok 10 sh -c "ip -n $ns-r link show br0 | grep -q LOWER_UP"
+ok "br0 is up" up p1 br0
 bridge_nf() { in_r sh -c "echo $1 >/proc/sys/net/bridge/bridge-nf-call-iptables && echo $2 >/proc/sys/net/bridge/bridge-nf-call-ip6tables"; }
 told "a port of a bridge" 'p1 is a port of the bridge br0: .*write "interface: br0"' p1
 if needs "bridges without br_netfilter" "this kernel has no br_netfilter" bridge_nf 0 0; then
@@ -273,4 +289,99 @@ if setpriv --no-new-privs --bounding-set=-all --reuid=65534 --regid=65534 --clea
 	in_r setpriv --no-new-privs --bounding-set=-all --reuid=65534 --regid=65534 --clear-groups "$LOOK" wan 10000000 >"$tmp/found" 2>&1
 	is "without CAP_NET_ADMIN: one finding" "$(cat "$tmp/found")" "flowtables could not be looked for: that needs CAP_NET_ADMIN"
 fi
+
+# ---- The gateway tells it, and that what it tells is true of packets
+have_queues || { ok "weir starts" false; finish; }
+policy() { # INTERFACE
+	cat <<-EOP
+	links:
+	  - {name: up, interface: wan, rate: 50mbit, classes: [{name: all, default: true}]}
+	  - {name: down, interface: $1, rate: 50mbit, classes: [{name: all, default: true}]}
+	EOP
+}
+seen() { stats "link('$1')['in']['packets']"; }
+warnings() { "$WEIR" status --socket "$sock" | grep WARNING >"$tmp/warnings"; [ "$(lines "$tmp/warnings")" = "$1" ]; }
+policy lan >"$tmp/p.yaml"
+ok "weir starts" weir_start "$tmp/p.yaml"
+ok "nothing is told of an idle router" warnings 0
+
+# DESTINATION...: how many packets to there left by wan, and how many of them the gateway saw
+left_and_seen() {
+	local sent=0 before to
+	before=$(in_r cat /sys/class/net/wan/statistics/tx_packets)
+	came=$(seen up)
+	for to in "$@"; do in_i "$NETTOOL" send "$to" 5000 --count 50 >/dev/null && sent=$((sent + 50)); done
+	until_ok 20 sh -c "[ \$(ip netns exec $ns-r cat /sys/class/net/wan/statistics/tx_packets) -ge $((before + sent)) ]"
+	left=$(($(in_r cat /sys/class/net/wan/statistics/tx_packets) - before))
+	came=$(($(seen up) - came))
+	[ $left -ge $sent ] && left=all
+}
+left_and_seen 10.77.2.2 fd77:2::2
+ok "packets of both families leave by wan, and are seen" test $left = all -a $came -ge 100
+tc_r qdisc add dev lan clsact
+REST="egress redirect dev wan"
+filter lan u32 ingress
+left_and_seen 10.77.2.2 fd77:2::2
+is "those that a filter redirects leave, and none is seen" "$left $came" "all 0"
+tc_r qdisc del dev lan clsact
+if needs "XDP" "it cannot be put there" in_r "$XDP" lan generic redirect "$(index wan)"; then
+	left_and_seen 10.77.2.2 fd77:2::2
+	is "those that XDP redirects leave, and none is seen" "$left $came" "all 0"
+	ip -n "$ns-r" link set dev lan xdpgeneric off
+fi
+left_and_seen 10.77.2.2 fd77:2::2
+ok "and then they are seen again" test $left = all -a $came -ge 100
+
+slow_wan
+tc_r qdisc add dev lan clsact
+filter lan u32 ingress
+# nothing is sent on its way by them: their time is not that of a test with traffic
+ok "a slower qdisc and a redirect are told by the gateway" until_ok 60 warnings 2
+like "... the qdisc" "$tmp/warnings" "qdisc tbf .*tc qdisc del dev wan root"
+like "... the redirect" "$tmp/warnings" "tc filter del dev lan ingress pref 7"
+status 1 "status then" status --socket "$sock"
+tc_r qdisc del dev lan clsact
+tc_r qdisc del dev wan root
+ok "and no more when they are gone" until_ok 60 warnings 0
+is "each was logged once" "$(grep -c 'qdisc tbf' "$tmp/weir.log") $(grep -c 'redirects packets' "$tmp/weir.log")" "1 1"
+
+# A bridge: its port's packets leave by the bridge
+ip -n "$ns-r" link add br0 type bridge forward_delay 0
+ip -n "$ns-r" addr flush dev lan
+ip -n "$ns-r" link set lan master br0
+port r br0 10.77.1.1/24 fd77:1::1/64
+ok "packets pass the bridge" until_ok 20 in_o ping -c 1 -W 1 10.77.1.2
+ok "... of IPv6 too" until_ok 20 in_o ping -6 -c 1 -W 1 fd77:1::2
+ok "that the link is on a port is told" until_ok 60 warnings 1
+like "... with the bridge's name" "$tmp/warnings" 'write "interface: br0"'
+before=$(seen down)
+in_o ping -c 5 -i 0.05 -W 5 10.77.1.2 >/dev/null
+in_o ping -6 -c 5 -i 0.05 -W 5 fd77:1::2 >/dev/null
+is "a link on a port sees nothing" "$(($(seen down) - before))" 0
+policy br0 >"$tmp/p.yaml"
+status 0 "the remedy" reload --socket "$sock"
+in_o ping -c 5 -i 0.05 -W 5 10.77.1.2 >/dev/null
+in_o ping -6 -c 5 -i 0.05 -W 5 fd77:1::2 >/dev/null
+ok "a link on the bridge sees all" test "$(seen down)" -ge 10
+ok "and nothing is told" until_ok 60 warnings 0
+# from port to port, with and without br_netfilter
+ip netns add "$ns-b" && ip -n "$ns-r" link add p1 type veth peer name e netns "$ns-b"
+ip -n "$ns-r" link set p1 master br0
+ip -n "$ns-r" link set p1 up
+port b e 10.77.1.3/24 fd77:1::3/64
+across() { in_i ping -c "$1" -i 0.05 -W 5 10.77.1.3 && in_i ping -6 -c "$1" -i 0.05 -W 5 fd77:1::3; }
+ok "packets pass from port to port" until_ok 20 across 1
+before=$(seen down)
+across 5 >/dev/null
+ok "they are seen with br_netfilter" test $(($(seen down) - before)) -ge 20
+bridge_nf 0 0
+before=$(seen down)
+across 5 >/dev/null
+is "and are not without" "$(($(seen down) - before))" 0
+ok "which is told" until_ok 60 warnings 1
+like "... for both families" "$tmp/warnings" "br0 is a bridge: IPv4 and IPv6"
+bridge_nf 1 1
+ok "and no more with it" until_ok 60 warnings 0
+ok "it ends well" weir_stop
+ip netns del "$ns-b"
 finish

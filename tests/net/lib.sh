@@ -25,7 +25,7 @@ router_down() {
 	local p
 	for p in $weir_pid "${pids[@]}"; do kill -9 "$p" 2>/dev/null; done
 	wait 2>/dev/null
-	for n in i r o; do ip netns del "$ns-$n" 2>/dev/null; done
+	for n in i r o b; do ip netns del "$ns-$n" 2>/dev/null; done
 }
 trap 'end=$?; router_down; rm -rf "$tmp"; [ -n "$finished" ] || { echo "not ok - the script stopped early ($end)"; exit 1; }' EXIT
 
