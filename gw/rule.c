@@ -33,6 +33,7 @@ struct rules {
 struct batch {
 	uint8_t *mem;
 	size_t used, size;
+	size_t last; /* where its last message begins */
 	uint32_t seq;
 	bool failed; /* no memory */
 };
@@ -56,36 +57,53 @@ static struct nlmsghdr *message(struct batch *b, uint16_t type, uint16_t flags)
 		b->failed = true;
 		return NULL;
 	}
-	nlh = nftnl_nlmsg_build_hdr((char *)b->mem + b->used, type, NFPROTO_INET,
-				    (uint16_t)(flags | NLM_F_ACK), b->seq++);
+	nlh = nftnl_nlmsg_build_hdr((char *)b->mem + b->used, type, NFPROTO_INET, flags,
+				    b->seq++);
 	return nlh;
 }
 
 static void done(struct batch *b, const struct nlmsghdr *nlh)
 {
+	b->last = b->used;
 	b->used += nlh->nlmsg_len;
 }
 
-/* The first error among the kernel's answers, all of which are there when it has returned. */
+/*
+ * The first error among the kernel's answers, all of which are there when it has returned. It
+ * tells of every message that fails, and of the last one in any case: an answer for each
+ * would be more than the socket holds, from some 250 rules on.
+ */
 static int answers(struct mnl_socket *nl)
 {
 	uint8_t buf[16384] __attribute__((aligned(8)));
+	bool told = false, full = false;
 	int first = 0, left;
 	ssize_t n;
 
-	while ((n = recv(mnl_socket_get_fd(nl), buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+	/* to the end, so that nothing of it is taken for an answer to what is asked next */
+	for (;;) {
 		const struct nlmsghdr *nlh = (const void *)buf;
 
+		n = recv(mnl_socket_get_fd(nl), buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && errno == ENOBUFS)
+			full = true;
+		else if (n < 0 && errno != EINTR)
+			break;
 		for (left = (int)n; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
 
-			if (nlh->nlmsg_type == NLMSG_ERROR &&
-			    mnl_nlmsg_get_payload_len(nlh) >= sizeof(*e) && e->error && !first)
+			if (nlh->nlmsg_type != NLMSG_ERROR ||
+			    mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
+				continue;
+			told = true;
+			if (e->error && !first)
 				first = -e->error;
 		}
 	}
-	if (n < 0 && errno != EAGAIN && !first)
+	if (!first && errno != EAGAIN)
 		first = errno;
+	if (!first && (full || !told))
+		first = full ? ENOBUFS : EIO;
 	return first;
 }
 
@@ -95,6 +113,7 @@ static int commit(struct rules *r, struct batch *b)
 	int error = ENOMEM, size;
 
 	if (!b->failed) {
+		((struct nlmsghdr *)(void *)(b->mem + b->last))->nlmsg_flags |= NLM_F_ACK;
 		b->used += nftnl_batch_end((char *)b->mem + b->used, b->seq++)->nlmsg_len;
 		size = (int)b->used * 2;
 		/* where it is refused, the default is enough for some hundred rules */
