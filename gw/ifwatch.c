@@ -44,8 +44,7 @@ int ifwatch_fd(const struct ifwatch *w)
 	return mnl_socket_get_fd(w->nl);
 }
 
-/* What a link message says. False: nothing that could be used. */
-static bool parse(const struct nlmsghdr *nlh, struct ifwatch_state *s)
+bool ifwatch_parse(const struct nlmsghdr *nlh, struct ifwatch_state *s)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a;
@@ -110,7 +109,7 @@ int ifwatch_read(struct ifwatch *w, void (*fn)(void *arg, const struct ifwatch_s
 		if (n < 0)
 			return -1;
 		for (left = (int)n; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-			if (parse(nlh, &s))
+			if (ifwatch_parse(nlh, &s))
 				fn(arg, &s);
 	}
 	if (w->again && !ask_all(w))
@@ -127,7 +126,7 @@ static int take(const struct nlmsghdr *nlh, void *arg)
 	const struct wanted *want = arg;
 	struct ifwatch_state s;
 
-	if (parse(nlh, &s) && !strcmp(s.name, want->s->name))
+	if (ifwatch_parse(nlh, &s) && !strcmp(s.name, want->s->name))
 		*want->s = s;
 	return MNL_CB_OK;
 }
@@ -135,8 +134,8 @@ static int take(const struct nlmsghdr *nlh, void *arg)
 int ifwatch_get(const char *name, struct ifwatch_state *s)
 {
 	uint8_t buf[BUFFER] __attribute__((aligned(8)));
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct mnl_socket *nl;
 	struct wanted want;
 	ssize_t n = -1;
 	int failed = -1;
@@ -144,6 +143,9 @@ int ifwatch_get(const char *name, struct ifwatch_state *s)
 	*s = (struct ifwatch_state){0};
 	want.s = s;
 	snprintf(s->name, sizeof(s->name), "%s", name);
+	if (strlen(name) >= sizeof(s->name))
+		return 0; /* else the one whose name it begins with would answer */
+	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	nlh->nlmsg_seq = 1;

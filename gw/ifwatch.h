@@ -3,6 +3,7 @@
 #ifndef WEIR_GW_IFWATCH_H
 #define WEIR_GW_IFWATCH_H
 
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +26,10 @@ int ifwatch_fd(const struct ifwatch *w);
  */
 int ifwatch_read(struct ifwatch *w, void (*fn)(void *arg, const struct ifwatch_state *s),
 		 void *arg);
-/* As it is now. 0, or -1 with errno; one that is not there is no error. */
+/* As it is now. 0, or -1 with errno; one that is not there, or cannot be, is no error. */
 int ifwatch_get(const char *name, struct ifwatch_state *s);
+
+/* What a message of the kernel says; false: nothing of use. Lengths in it are not believed. */
+bool ifwatch_parse(const struct nlmsghdr *nlh, struct ifwatch_state *s);
 
 #endif
