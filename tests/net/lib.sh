@@ -52,13 +52,17 @@ router_up() {
 	until_ok 10 in_i ping -c 1 -W 1 10.77.2.2 && until_ok 10 in_i ping -6 -c 1 -W 1 fd77:2::2
 }
 
+# A pipe that never has anything to read: to wait for a moment without a process for that, which
+# bash, in many thousands of them, once waited for for ever.
+exec {nothing}<> <(:)
+
 # until_ok SECONDS COMMAND...: as soon as it succeeds
 until_ok() {
 	local end=$((SECONDS + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -le $end ] || return 1
-		read -rt 0.05 <> <(:)
+		read -rt 0.05 -u "$nothing"
 	done
 	return 0
 }

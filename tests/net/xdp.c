@@ -70,6 +70,12 @@ static int attach(unsigned index, int fd, uint32_t flags)
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 	if (n >= 0)
 		n = mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL);
+	if (nl) {
+		int error = errno;
+
+		mnl_socket_close(nl);
+		errno = error;
+	}
 	return n < 0 ? -1 : 0;
 }
 
@@ -101,5 +107,6 @@ int main(int argc, char **argv)
 		return fail("loading a program");
 	if (attach(index, fd, flags))
 		return fail("attaching it");
+	close(fd);
 	return 0;
 }
