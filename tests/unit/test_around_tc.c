@@ -449,6 +449,27 @@ static void test_filter_actions(void **state)
 	}
 }
 
+/* All together: copies only when none redirects, whichever comes first; the first is named. */
+static void test_filters_together(void **state)
+{
+	static const struct action copy = {"mirred", TCA_EGRESS_MIRROR, 7},
+				   redirect = {"mirred", TCA_EGRESS_REDIR, 7};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct around_filters f = {.to = 7};
+
+		around_filter_take(
+			&f, filter_message("u32", TCA_U32_ACT, i ? &copy : &redirect, 1, 0, 0));
+		assert_int_equal(f.copies, i);
+		around_filter_take(&f, filter_message("flower", TCA_FLOWER_ACT,
+						      i ? &redirect : &copy, 1, 0, 0));
+		assert_int_equal(f.n, 2);
+		assert_false(f.copies);
+		assert_string_equal(f.kind, "u32");
+	}
+}
+
 static void any_filter(void *arg, const struct nlmsghdr *nlh)
 {
 	unsigned *n = arg;
@@ -564,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_tc_lies),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_filter_actions),
+		cmocka_unit_test(test_filters_together),
 		cmocka_unit_test(test_filter_lies),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_parts_many),

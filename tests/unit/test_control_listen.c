@@ -53,11 +53,15 @@ static void test_mode(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		mode_t old = umask(masks[i]);
+		char err[256] = "";
 		struct stat st;
+		mode_t old;
 
-		rig_start(&r);
+		rig_dir(&r);
+		old = umask(masks[i]);
+		r.c = rig_open(&r, err, sizeof(err));
 		assert_int_equal(umask(old), masks[i]); /* as it was */
+		assert_non_null(r.c);
 		assert_int_equal(lstat(r.path, &st), 0);
 		assert_true(S_ISSOCK(st.st_mode));
 		assert_int_equal(st.st_mode & 07777, 0660);
