@@ -43,6 +43,15 @@ enum policy_isolation {
 
 enum policy_linklayer { POLICY_LL_ETHERNET, POLICY_LL_ATM, POLICY_LL_PTM };
 
+/* Which of an interface's packets a link has: those that leave by it, or those that come. */
+enum policy_direction { POLICY_EGRESS, POLICY_INGRESS };
+
+/*
+ * Who classifies and who schedules when the link runs on a host: weir both; weir classifies and
+ * the kernel's HTB schedules; the kernel both.
+ */
+enum policy_backend { POLICY_BACKEND_QUEUE, POLICY_BACKEND_MARK, POLICY_BACKEND_KERNEL };
+
 /* A place in a file, both from 1; 0 when it was not written but defaulted. */
 struct policy_mark {
 	int line, col;
@@ -131,7 +140,9 @@ struct policy_class {
 
 struct policy_link {
 	char *name;
-	char *interface; /* NULL: not said */
+	char *interface;		 /* NULL: not said */
+	enum policy_direction direction; /* default: egress */
+	enum policy_backend backend;	 /* default: queue */
 	struct policy_mark mark;
 	struct policy_filters capture; /* n == 0: all packets */
 	struct policy_rate rate;

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A link's plan on its device: applied all or nothing, compared, removed.
+ *
+ *     tc_target_open()   reads the device and makes the plan for it; changes nothing
+ *     tc_target_diff()   what the kernel has against what the policy wants
+ *     tc_target_apply()  makes it so: only what differs; read back and compared; undone on
+ *                        any failure
+ *     tc_remove()        what weir made goes, and what was there before comes back
+ *
+ * A link with `direction: ingress` has its plan on an ifb device of its own ("wi-" and the
+ * interface's name), and on the interface an ingress qdisc with one filter that sends all that
+ * comes there. Both belong to it and come and go with it.
+ *
+ * A device's root qdisc that somebody configured (it has a handle, and not weir's) is not
+ * touched, unless `replace`: then it is written down first, as the kernel tells it, in
+ * TC_SAVED_DIR, and made again by tc_remove(). What cannot be made again as it was (tried in a
+ * network namespace of its own) is not replaced.
+ */
+#ifndef WEIR_GW_TC_APPLY_H
+#define WEIR_GW_TC_APPLY_H
+
+#include <stdbool.h>
+
+#include "gw/tc_plan.h"
+#include "gw/tc_state.h"
+
+#define TC_SAVED_DIR "/run/weir/tc"
+
+struct tc_target; /* one link on its device */
+
+struct tc_target_opts {
+	const struct policy *policy; /* must live as long as the target */
+	const struct policy_link *link;
+	const struct tc_can *can; /* from tc_probe() */
+	bool replace;
+};
+
+/*
+ * NULL with one line in err (empty when a complaint was told to r): no such interface, no
+ * permission, a kernel without what it takes.
+ */
+struct tc_target *tc_target_open(const struct tc_target_opts *o, struct policy_report *r,
+				 char *err, size_t errsize);
+void tc_target_close(struct tc_target *t);
+
+const struct tc_plan *tc_target_plan(const struct tc_target *t);
+const char *tc_target_device(
+	const struct tc_target *t); /* where the plan is: interface or ifb */
+
+/*
+ * What differs, a call of fn for each object: '+' the policy wants it and it is not there, '-'
+ * it is there and not wanted, '~' it is otherwise (`is` and `want` are tc_object_text()s; NULL
+ * where there is none). How many, or -1 with err.
+ */
+int tc_target_diff(struct tc_target *t,
+		   void (*fn)(void *arg, char what, const char *is, const char *want),
+		   void *arg, char *err, size_t errsize);
+
+/*
+ * Makes it so. The number of objects that were changed, or -1 with one line in err: then the
+ * device is as it was (and if even that failed, err says so).
+ */
+int tc_target_apply(struct tc_target *t, char *err, size_t errsize);
+
+/* Counters of a class, read anew by tc_target_read(). Zero where there is no such class. */
+int tc_target_read(struct tc_target *t, char *err, size_t errsize);
+struct tc_counters tc_target_counters(const struct tc_target *t, const struct policy_class *c);
+
+/*
+ * Removes what weir made for this link, and restores what it had replaced. 1: removed; 0: there
+ * was nothing of weir's; -1 with err.
+ */
+int tc_remove(const struct policy_link *l, char *err, size_t errsize);
+
+#endif
