@@ -156,6 +156,23 @@ void nft_base_chain(struct nft_batch *b, const char *table, const char *name, in
 	chain(b, table, name, true, priority);
 }
 
+void nft_delete_chain(struct nft_batch *b, const char *table, const char *name)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct nlmsghdr *nlh = message(b, NFT_MSG_DELCHAIN, 0);
+
+	if (c && nlh) {
+		nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table);
+		nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+		nftnl_chain_nlmsg_build_payload(nlh, c);
+		done(b, nlh);
+	}
+	b->failed |= !c;
+	if (c)
+		nftnl_chain_free(c);
+}
+
 static void put_rule(struct nft_batch *b, struct nftnl_rule *rule, uint16_t type,
 		     uint16_t flags)
 {
@@ -181,7 +198,8 @@ void nft_flush(struct nft_batch *b, const char *table, const char *name)
 
 	if (rule) {
 		nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table);
-		nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, name);
+		if (name)
+			nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, name);
 		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
 	}
 	put_rule(b, rule, NFT_MSG_DELRULE, 0);

@@ -34,7 +34,9 @@ void nft_chain(struct nft_batch *b, const char *table, const char *name);
 void nft_base_chain(struct nft_batch *b, const char *table, const char *name, int32_t priority);
 /* Behind the others of its chain. Takes the rule over; NULL: there was no memory for it. */
 void nft_rule(struct nft_batch *b, struct nftnl_rule *rule);
-/* Empties a chain. */
+/* A chain that was jumped to; it must be empty and nothing jump to it any more. */
+void nft_delete_chain(struct nft_batch *b, const char *table, const char *name);
+/* Empties a chain; all chains of the table where name is NULL. */
 void nft_flush(struct nft_batch *b, const char *table, const char *name);
 /* All or nothing. 0 or an errno; the memory is given back. */
 int nft_commit(struct mnl_socket *nl, struct nft_batch *b);

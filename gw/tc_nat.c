@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table that classifies before translation: planned, made, looked at, removed. */
+#include "gw/tc_nat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_bpf.h>
+
+#include <libnftnl/chain.h>
+#include <libnftnl/udata.h>
+
+#include "gw/fail.h"
+#include "gw/nft_batch.h"
+#include "gw/nft_expr.h"
+#include "qos/siphash.h"
+
+#define BASE "classify"
+#define COMMENT_MAX 120 /* of a rule, as nft shows it */
+#define CHAIN_NAME 16
+
+static void chain_name(const struct policy_class *at, char name[CHAIN_NAME])
+{
+	snprintf(name, CHAIN_NAME, "c%" PRIu32, at->index);
+}
+
+/* ---- The plan. */
+
+/* Length and content of everything that the rules are made of. */
+static uint64_t digest(const struct tc_nat_plan *n)
+{
+	static const struct siphash_key key = {0x7765697220746361, 0x6e64206e61742031};
+	struct siphash s = siphash_begin(&key);
+
+	for (size_t i = 0; i < n->rules.n; i++) {
+		const struct tc_rule *r = &n->rules.v[i];
+
+		siphash_word(&s, 2,
+			     (uint64_t)r->at->index << 32 | n->plan->classid[r->to->index]);
+		siphash_word(&s, 2, (uint64_t)r->to->n_child << 32 | r->n);
+		for (size_t k = 0; k < r->n; k++) {
+			uint64_t word;
+
+			memcpy(&word, &r->insn[k], sizeof(word));
+			siphash_word(&s, 2, word);
+		}
+	}
+	return siphash_end(&s, 2, 4, n->rules.n);
+}
+
+int tc_nat_plan(struct tc_nat_plan *n, const struct policy *p, const struct tc_plan *plan,
+		struct policy_report *r, char *err, size_t errsize)
+{
+	*n = (struct tc_nat_plan){.plan = plan};
+	if (tc_rules_build(&n->rules, p, plan->link, r, err, errsize))
+		return -1;
+	if (asprintf(&n->table, TC_NAT_TABLE "%s", plan->link->interface) < 0) {
+		n->table = NULL;
+		tc_nat_plan_free(n);
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	}
+	for (size_t i = 0; i < n->rules.n && !n->too_long; i++)
+		if (n->rules.v[i].n > XT_BPF_MAX_NUM_INSTR)
+			n->too_long = &n->rules.v[i];
+	n->digest = digest(n);
+	return 0;
+}
+
+void tc_nat_plan_free(struct tc_nat_plan *n)
+{
+	tc_rules_free(&n->rules);
+	free(n->table);
+	*n = (struct tc_nat_plan){0};
+}
+
+/* ---- Its rules. */
+
+static void comment(struct nft_draft *d, const char *text)
+{
+	struct nftnl_udata_buf *u = d->failed ? NULL : nftnl_udata_buf_alloc(256);
+
+	if (!u || !nftnl_udata_put_strz(u, NFTNL_UDATA_RULE_COMMENT, text))
+		d->failed = true;
+	else
+		nftnl_rule_set_data(d->rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(u),
+				    nftnl_udata_buf_len(u));
+	if (u)
+		nftnl_udata_buf_free(u);
+}
+
+static void digest_text(const struct tc_nat_plan *n, char text[COMMENT_MAX + 1])
+{
+	snprintf(text, COMMENT_MAX + 1, "weir %016" PRIx64, n->digest);
+}
+
+static struct nftnl_rule *jump_rule(const struct tc_nat_plan *n)
+{
+	struct nft_draft d = nft_start(n->table, BASE);
+	char text[COMMENT_MAX + 1], chain[CHAIN_NAME];
+
+	chain_name(n->plan->link->root, chain);
+	nft_if_outgoing(&d, n->plan->link->interface);
+	nft_verdict(&d, (uint32_t)NFT_JUMP, chain);
+	digest_text(n, text);
+	comment(&d, text);
+	return nft_end(&d);
+}
+
+static void if_bpf(struct nft_draft *d, const struct tc_rule *r)
+{
+	struct xt_bpf_info_v1 *info = calloc(1, XT_ALIGN(sizeof(*info)));
+
+	if (info) {
+		info->mode = XT_BPF_MODE_BYTECODE;
+		info->bpf_program_num_elem = r->n;
+		memcpy(info->bpf_program, r->insn, r->n * sizeof(*r->insn));
+	}
+	nft_xt(d, "match", "bpf", 1, info, XT_ALIGN(sizeof(*info)));
+}
+
+static bool takes_all(const struct tc_rule *r)
+{
+	return r->n == 1 && r->insn->code == (BPF_RET | BPF_K) && r->insn->k;
+}
+
+static struct nftnl_rule *class_rule(const struct tc_nat_plan *n, const struct tc_rule *r)
+{
+	char name[CHAIN_NAME], text[COMMENT_MAX + 1];
+	struct nft_draft d;
+
+	chain_name(r->at, name);
+	d = nft_start(n->table, name);
+	if (!takes_all(r))
+		if_bpf(&d, r);
+	if (r->to->n_child) {
+		chain_name(r->to, name);
+		nft_verdict(&d, (uint32_t)NFT_GOTO, name);
+	} else {
+		nft_load_value(&d, n->plan->classid[r->to->index]);
+		nft_store_meta(&d, NFT_META_PRIORITY);
+		nft_verdict(&d, NF_ACCEPT, NULL);
+	}
+	snprintf(text, sizeof(text), "%s", r->to->path);
+	comment(&d, text);
+	return nft_end(&d);
+}
+
+/* ---- What is there. */
+
+struct look {
+	const char *table;
+	char digest[COMMENT_MAX + 1];
+	size_t rules;
+	char **chain; /* those that are jumped to */
+	size_t n_chain;
+	bool base, failed;
+};
+
+static void look_free(struct look *l)
+{
+	for (size_t i = 0; i < l->n_chain; i++)
+		free(l->chain[i]);
+	free(l->chain);
+}
+
+static int take_udata(const struct nftnl_udata *attr, void *arg)
+{
+	struct look *l = arg;
+
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT)
+		snprintf(l->digest, sizeof(l->digest), "%.*s", (int)nftnl_udata_len(attr),
+			 (const char *)nftnl_udata_get(attr));
+	return 0;
+}
+
+static int look_at_rule(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+	struct look *l = arg;
+
+	if (r && !nftnl_rule_nlmsg_parse(nlh, r)) {
+		const char *table = nftnl_rule_get_str(r, NFTNL_RULE_TABLE);
+		const char *chain = nftnl_rule_get_str(r, NFTNL_RULE_CHAIN);
+		bool mine = table && chain && !strcmp(table, l->table);
+		uint32_t len = 0;
+		const void *data = mine && !strcmp(chain, BASE)
+					   ? nftnl_rule_get_data(r, NFTNL_RULE_USERDATA, &len)
+					   : NULL;
+
+		l->rules += mine;
+		if (data)
+			nftnl_udata_parse(data, len, take_udata, l);
+	}
+	if (r)
+		nftnl_rule_free(r);
+	return MNL_CB_OK;
+}
+
+static int look_at_chain(const struct nlmsghdr *nlh, void *arg)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct look *l = arg;
+	char **v;
+
+	if (c && !nftnl_chain_nlmsg_parse(nlh, c)) {
+		const char *table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE);
+		const char *name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
+
+		if (table && name && !strcmp(table, l->table)) {
+			l->base |= !strcmp(name, BASE);
+			v = strcmp(name, BASE)
+				    ? realloc(l->chain, (l->n_chain + 1) * sizeof(*v))
+				    : NULL;
+			if (v) {
+				l->chain = v;
+				v[l->n_chain] = strdup(name);
+				l->failed |= !v[l->n_chain];
+				l->n_chain += v[l->n_chain] != NULL;
+			} else if (strcmp(name, BASE) != 0) {
+				l->failed = true;
+			}
+		}
+	}
+	if (c)
+		nftnl_chain_free(c);
+	return MNL_CB_OK;
+}
+
+/* 0, or -1 with errno. A kernel without nf_tables has none. */
+static int look(struct look *l, const char *table)
+{
+	*l = (struct look){.table = table};
+	for (unsigned tries = 0; tries < 10; tries++) {
+		look_free(l);
+		*l = (struct look){.table = table};
+		if (!nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look_at_chain, l) &&
+		    !nft_dump(NFT_MSG_GETRULE, NFPROTO_INET, look_at_rule, l)) {
+			if (!l->failed)
+				return 0;
+			errno = ENOMEM;
+			break;
+		}
+		if (errno != EINTR)
+			break;
+	}
+	look_free(l);
+	return -1;
+}
+
+int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
+{
+	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ], want[COMMENT_MAX + 1];
+	struct look l;
+	int state;
+
+	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
+	if (look(&l, table))
+		return errno == EOPNOTSUPP || errno == ENOENT ? TC_NAT_NONE : -1;
+	if (!l.base && !l.n_chain) {
+		state = TC_NAT_NONE;
+	} else if (!n) {
+		state = TC_NAT_OTHER;
+	} else {
+		digest_text(n, want);
+		/* one rule more: that of the base chain */
+		state = !strcmp(want, l.digest) && l.rules == n->rules.n + 1 ? TC_NAT_SAME
+									     : TC_NAT_OTHER;
+	}
+	look_free(&l);
+	return state;
+}
+
+/* ---- Changing it. */
+
+static struct mnl_socket *open_nft(char *err, size_t errsize)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+
+	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) >= 0)
+		return nl;
+	fail_with(err, errsize, "nftables: %s", strerror(errno));
+	if (nl)
+		mnl_socket_close(nl);
+	return NULL;
+}
+
+/* A chain for each class that has classes. */
+static void put_chains(struct nft_batch *b, const struct tc_nat_plan *n)
+{
+	const struct policy_link *l = n->plan->link;
+	char name[CHAIN_NAME];
+
+	for (size_t i = 0; i < l->n_all; i++) {
+		if (!l->all[i]->n_child)
+			continue;
+		chain_name(l->all[i], name);
+		nft_chain(b, n->table, name);
+	}
+}
+
+static const char *hint(int error)
+{
+	if (error == ENOENT || error == EOPNOTSUPP)
+		return ": the kernel needs CONFIG_NFT_COMPAT and CONFIG_NETFILTER_XT_MATCH_BPF";
+	return error == EPERM ? ": run as root, or with CAP_NET_ADMIN" : "";
+}
+
+int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize)
+{
+	struct mnl_socket *nl = open_nft(err, errsize);
+	struct nft_batch b;
+	struct look l;
+	int error;
+
+	if (!nl)
+		return -1;
+	if (look(&l, n->table)) {
+		mnl_socket_close(nl);
+		return fail_with(err, errsize, "nftables: %s", strerror(errno));
+	}
+	nft_begin(&b, n->rules.n + n->plan->link->n_all + l.n_chain + 4);
+	if (l.base || l.n_chain) {
+		nft_flush(&b, n->table, NULL);
+		for (size_t i = 0; i < l.n_chain; i++)
+			nft_delete_chain(&b, n->table, l.chain[i]);
+	} else {
+		nft_table(&b, n->table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, 0);
+	}
+	if (!l.base)
+		nft_base_chain(&b, n->table, BASE, TC_NAT_PRIORITY);
+	put_chains(&b, n);
+	nft_rule(&b, jump_rule(n));
+	for (size_t i = 0; i < n->rules.n; i++)
+		nft_rule(&b, class_rule(n, &n->rules.v[i]));
+	error = nft_commit(nl, &b);
+	look_free(&l);
+	mnl_socket_close(nl);
+	if (error)
+		return fail_with(err, errsize,
+				 "nftables: table \"%s\" for classification before address "
+				 "translation: %s%s",
+				 n->table, strerror(error), hint(error));
+	return 0;
+}
+
+int tc_nat_remove(const char *interface, char *err, size_t errsize)
+{
+	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ];
+	struct mnl_socket *nl;
+	struct nft_batch b;
+	int error;
+
+	if (tc_nat_state(NULL, interface) == TC_NAT_NONE)
+		return 0;
+	nl = open_nft(err, errsize);
+	if (!nl)
+		return -1;
+	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
+	nft_begin(&b, 1);
+	nft_table(&b, table, NFT_MSG_DELTABLE, 0, 0);
+	error = nft_commit(nl, &b);
+	mnl_socket_close(nl);
+	if (error)
+		return fail_with(err, errsize, "nftables: removing table \"%s\": %s%s", table,
+				 strerror(error), hint(error));
+	return 1;
+}
