@@ -209,6 +209,33 @@ static int look_at(struct tc_parity *t, const struct kept *k, char *err, size_t 
 	return 0;
 }
 
+static uint64_t all_differ(const struct tc_parity_result *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < TC_PARITY_WHYS; i++)
+		n += r->differ[i];
+	return n;
+}
+
+/* One by one. That counts differ and no packet does is no answer. */
+static int find_differences(struct tc_parity *t, size_t device, char *err, size_t errsize)
+{
+	uint64_t before = all_differ(&t->result);
+
+	for (size_t k = 0; k < t->n; k++)
+		if (t->batch[k].device == device && look_at(t, &t->batch[k], err, errsize))
+			return -1;
+	if (all_differ(&t->result) > before)
+		return 0;
+	return fail_with(err, errsize,
+			 "link %s: the kernel's counts are not those of the packets %llu to "
+			 "%llu, but those of each of them are: something else was sent",
+			 t->device[device].plan->link->name,
+			 (unsigned long long)t->batch[0].number,
+			 (unsigned long long)t->batch[t->n - 1].number);
+}
+
 static int compare_device(struct tc_parity *t, size_t device, char *err, size_t errsize)
 {
 	struct device *d = &t->device[device];
@@ -221,11 +248,8 @@ static int compare_device(struct tc_parity *t, size_t device, char *err, size_t 
 		c->kernel_packets += d->now[i].packets - d->then[i].packets;
 		c->kernel_bytes += d->now[i].bytes - d->then[i].bytes;
 	}
-	if (!agrees(t, device))
-		for (size_t k = 0; k < t->n; k++)
-			if (t->batch[k].device == device &&
-			    look_at(t, &t->batch[k], err, errsize))
-				return -1;
+	if (!agrees(t, device) && find_differences(t, device, err, errsize))
+		return -1;
 	remember(d);
 	return 0;
 }
