@@ -95,13 +95,14 @@ struct take_over {
 	const struct policy *policy;
 	const struct policy_link *link;
 	struct engine *engine, *old;
+	const uint32_t *classid;
 };
 
 static void take_over(struct worker *w, void *arg)
 {
 	struct take_over *t = arg;
 
-	t->old = worker_take_over(w, t->policy, t->link, t->engine);
+	t->old = worker_take_over(w, t->policy, t->link, t->engine, t->classid);
 	if (t->old)
 		worker_set_gso(w, gateway_gso(t->link));
 }
@@ -109,7 +110,7 @@ static void take_over(struct worker *w, void *arg)
 /* The link's worker goes on with the new engine. Without memory it goes on with the old one. */
 static int switch_link(struct change *c, struct next *n)
 {
-	struct take_over t = {c->policy, n->link.link, n->engine, NULL};
+	struct take_over t = {c->policy, n->link.link, n->engine, NULL, NULL};
 
 	worker_call(n->old->worker, take_over, &t);
 	if (!t.old)

@@ -412,7 +412,7 @@ int nfq_flush(struct nfq *q)
 }
 
 static int verdict(struct nfq *q, uint32_t id, uint32_t verdict, const uint32_t *mark,
-		   uint64_t token)
+		   const uint32_t *priority, uint64_t token)
 {
 	struct nfqnl_msg_verdict_hdr v = {.verdict = htonl(verdict), .id = htonl(id)};
 	struct nlmsghdr *nlh;
@@ -424,6 +424,8 @@ static int verdict(struct nfq *q, uint32_t id, uint32_t verdict, const uint32_t 
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(v), &v);
 	if (mark)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(*mark));
+	if (priority)
+		mnl_attr_put_u32(nlh, NFQA_PRIORITY, htonl(*priority));
 	q->out_used += nlh->nlmsg_len;
 	q->stats.verdicts++;
 	return 0;
@@ -431,10 +433,15 @@ static int verdict(struct nfq *q, uint32_t id, uint32_t verdict, const uint32_t 
 
 int nfq_accept(struct nfq *q, uint32_t id, uint32_t mark, uint64_t token)
 {
-	return verdict(q, id, NF_ACCEPT, &mark, token);
+	return verdict(q, id, NF_ACCEPT, &mark, NULL, token);
+}
+
+int nfq_accept_as(struct nfq *q, uint32_t id, uint32_t mark, uint32_t priority, uint64_t token)
+{
+	return verdict(q, id, NF_ACCEPT, &mark, &priority, token);
 }
 
 int nfq_drop(struct nfq *q, uint32_t id, uint64_t token)
 {
-	return verdict(q, id, NF_DROP, NULL, token);
+	return verdict(q, id, NF_DROP, NULL, NULL, token);
 }

@@ -83,6 +83,8 @@ int nfq_receive(struct nfq *q, unsigned max, const struct nfq_ops *ops);
  */
 int nfq_accept(struct nfq *q, uint32_t id, uint32_t mark, uint64_t token);
 int nfq_drop(struct nfq *q, uint32_t id, uint64_t token);
+/* As nfq_accept(), and the packet's priority becomes this: a class of the kernel's HTB. */
+int nfq_accept_as(struct nfq *q, uint32_t id, uint32_t mark, uint32_t priority, uint64_t token);
 int nfq_flush(struct nfq *q);
 
 /*
@@ -110,6 +112,8 @@ int nfq_free_numbers(uint16_t from, unsigned n);
 
 /* Whether this kernel finds a packet by its id in constant time (see NFQ_LINEAR_HELD). */
 bool nfq_kernel_hashes(const char *release); /* uname's; NULL: this one's */
+/* Whether a verdict can set a packet's priority: from Linux 5.18 on; release as above. */
+bool nfq_kernel_sets_priority(const char *release);
 /* Where it searches a list: no more held than this, so that a verdict stays cheap. */
 #define NFQ_LINEAR_HELD 2048u
 

@@ -73,26 +73,43 @@ int nfq_free_numbers(uint16_t from, unsigned n)
 	return -1;
 }
 
+struct release {
+	unsigned major, minor, patch;
+};
+
+/* From "6.1.0-42-cloud-amd64"; NULL: this kernel's. */
+static bool read_release(const char *text, struct release *r)
+{
+	struct utsname u;
+
+	if (!text) {
+		if (uname(&u))
+			return false;
+		text = u.release;
+	}
+	r->patch = 0;
+	return sscanf(text, "%u.%u.%u", &r->major, &r->minor, &r->patch) >= 2;
+}
+
 bool nfq_kernel_hashes(const char *release)
 {
 	/* the first of each series that has the hash table */
-	static const struct {
-		unsigned major, minor, patch;
-	} since[] = {{6, 12, 75}, {6, 18, 14}, {6, 19, 4}};
-	unsigned major, minor, patch = 0;
-	struct utsname u;
+	static const struct release since[] = {{6, 12, 75}, {6, 18, 14}, {6, 19, 4}};
+	struct release r;
 
-	if (!release) {
-		if (uname(&u))
-			return false;
-		release = u.release;
-	}
-	if (sscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2)
+	if (!read_release(release, &r))
 		return false;
-	if (major >= 7)
+	if (r.major >= 7)
 		return true;
 	for (size_t i = 0; i < sizeof(since) / sizeof(since[0]); i++)
-		if (major == since[i].major && minor == since[i].minor)
-			return patch >= since[i].patch;
+		if (r.major == since[i].major && r.minor == since[i].minor)
+			return r.patch >= since[i].patch;
 	return false;
+}
+
+bool nfq_kernel_sets_priority(const char *release)
+{
+	struct release r;
+
+	return read_release(release, &r) && (r.major > 5 || (r.major == 5 && r.minor >= 18));
 }

@@ -39,6 +39,7 @@ struct worker {
 	const struct policy *policy;
 	const struct policy_link *link;
 	struct engine *engine;
+	const uint32_t *classid; /* not NULL: others schedule */
 	struct nfq *queue;
 	struct held held;
 	struct nfq_ops ops;
@@ -128,6 +129,20 @@ static int dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint3
 	return 0;
 }
 
+/* The kernel schedules: it is told the class, and the packet goes on. */
+static void hand_over(struct worker *w, const struct nfq_packet *p, const struct dissected *d)
+{
+	struct match_result m;
+
+	w->now = clock_ns(CLOCK_MONOTONIC);
+	match_packet(engine_match(w->engine), d, w->now, &m);
+	if (m.class)
+		nfq_accept_as(w->queue, p->id, rule_mark(p->mark, m.class->set_dscp, false),
+			      w->classid[m.class->index], 0);
+	else
+		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
+}
+
 static void packet(void *arg, const struct nfq_packet *p)
 {
 	struct worker *w = arg;
@@ -142,6 +157,10 @@ static void packet(void *arg, const struct nfq_packet *p)
 	if (dissect(w, p->data, p->caplen, p->len, &d)) {
 		w->health.undissected++;
 		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
+		return;
+	}
+	if (w->classid) {
+		hand_over(w, p, &d);
 		return;
 	}
 	place = held_put(&w->held, p);
@@ -335,6 +354,7 @@ struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize
 	w->policy = c->policy;
 	w->link = c->link;
 	w->engine = c->engine;
+	w->classid = c->classid;
 	w->queue = c->queue;
 	w->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = w};
 	w->generation = 1; /* so that no token is 0 */
@@ -421,7 +441,8 @@ static void give_back(struct worker *w, const struct engine_left *left)
 }
 
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
-				const struct policy_link *link, struct engine *engine)
+				const struct policy_link *link, struct engine *engine,
+				const uint32_t *classid)
 {
 	struct engine *old = w->engine;
 	struct engine_left *left;
@@ -440,6 +461,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	w->policy = p;
 	w->link = link;
 	w->engine = engine;
+	w->classid = classid;
 	w->generation++;
 	for (size_t i = 0; i < n; i++) {
 		give_back(w, &left[i]);

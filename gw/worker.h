@@ -21,6 +21,12 @@ struct worker_conf {
 	struct nfq *queue;     /* likewise */
 	unsigned held_max;     /* packets */
 	uint32_t mtu;	       /* of the interface: what large segments are cut to */
+	/*
+	 * NULL, or for each class of the link (policy_class.index) the class of the kernel's
+	 * HTB that schedules its packets: the worker only classifies, and lets each packet go
+	 * at once with that as its priority. Must live until another is taken over.
+	 */
+	const uint32_t *classid;
 };
 
 /* The link's own health, beside what the engine counts. All counts since the start. */
@@ -56,13 +62,14 @@ const struct policy_link *worker_link(const struct worker *w);
 void worker_get_health(struct worker *w, struct worker_health *h);
 
 /*
- * A new policy takes over, between two packets: what waits goes into `engine`, in the order in
- * which it came, with the time at which it came; classes of the same path go on as
- * engine_inherit() says. Returns the old engine, for the caller to free, or NULL: no memory,
- * nothing has changed.
+ * A new policy (classid: as in worker_conf) takes over, between two packets: what waits goes
+ * into `engine`, in the order in which it came, with the time at which it came; classes of
+ * the same path go on as engine_inherit() says. Returns the old engine, for the caller to free,
+ * or NULL: no memory, nothing has changed.
  */
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
-				const struct policy_link *link, struct engine *engine);
+				const struct policy_link *link, struct engine *engine,
+				const uint32_t *classid);
 /*
  * With it: whether large segments are taken whole from now on. health.queue says what the
  * kernel made of that. Only in a function called by worker_call().

@@ -178,6 +178,18 @@ static void test_kernels(void **state)
 			fail_msg("%s", t[i].release);
 }
 
+static void test_priority(void **state)
+{
+	(void)state;
+	assert_true(nfq_kernel_sets_priority("5.18.0"));
+	assert_true(nfq_kernel_sets_priority("6.1.0-42-cloud-amd64"));
+	assert_true(nfq_kernel_sets_priority("10.0"));
+	assert_false(nfq_kernel_sets_priority("5.17.9"));
+	assert_false(nfq_kernel_sets_priority("4.19.300"));
+	assert_false(nfq_kernel_sets_priority("5"));
+	assert_false(nfq_kernel_sets_priority("weird"));
+}
+
 static void test_marks(void **state)
 {
 	(void)state;
@@ -198,9 +210,10 @@ static void test_marks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_packet),	cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_error),	cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_kernels), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_packet),	 cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_error),	 cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_kernels),	 cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_priority),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
