@@ -5,12 +5,14 @@
  * receiver knows what was lost, doubled, overtaken, and how long each was on its way.
  *
  *   nettool send ADDR PORT [--pps N] [--size BYTES] [--count N] [--flows N] [--tos N]
+ *                [--from ADDR[:PORT]]                      (IPv4)
  *   nettool recv PORT [--count N] [--idle MS]      until that many, or silence for so long
  *   nettool flood ADDR PORT [--pps N] [--size BYTES] [--count N] [--flows N]
  *
  * --size is that of the UDP payload; --flows of send differ in the source port, those of
  * flood in the destination port too. Results: "key value" lines on standard output.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -36,6 +38,7 @@ struct payload {
 
 struct options {
 	uint64_t pps, size, count, flows, tos, idle;
+	const char *from;
 };
 
 static uint64_t now_ns(void)
@@ -88,6 +91,23 @@ static int sender(const struct sockaddr_storage *to, uint64_t tos)
 	return fd;
 }
 
+/* "10.1.2.3" or "10.1.2.3:4000" */
+static int bind_to(int fd, const char *from)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	const char *colon = strchr(from, ':');
+	char host[64];
+
+	snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - from) : 63, from);
+	if (colon)
+		a.sin_port = htons((uint16_t)atoi(colon + 1));
+	if (inet_pton(AF_INET, host, &a.sin_addr) != 1) {
+		errno = EINVAL;
+		return -1;
+	}
+	return bind(fd, (struct sockaddr *)&a, sizeof(a));
+}
+
 static int do_send(const char *host, const char *port, const struct options *o)
 {
 	static int fd[FLOWS_MAX];
@@ -102,7 +122,8 @@ static int do_send(const char *host, const char *port, const struct options *o)
 		return die(host);
 	for (uint64_t i = 0; i < o->flows; i++) {
 		fd[i] = sender(&to, o->tos);
-		if (fd[i] < 0 || connect(fd[i], (struct sockaddr *)&to, len))
+		if (fd[i] < 0 || (o->from && bind_to(fd[i], o->from)) ||
+		    connect(fd[i], (struct sockaddr *)&to, len))
 			return die("socket");
 	}
 	begin = now_ns();
@@ -243,13 +264,11 @@ static int do_recv(const char *port, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	static const struct option long_options[] = {{"pps", 1, NULL, 'p'},
-						     {"size", 1, NULL, 's'},
-						     {"count", 1, NULL, 'c'},
-						     {"flows", 1, NULL, 'f'},
-						     {"tos", 1, NULL, 't'},
-						     {"idle", 1, NULL, 'i'},
-						     {0}};
+	static const struct option long_options[] = {
+		{"pps", 1, NULL, 'p'},	 {"size", 1, NULL, 's'},
+		{"count", 1, NULL, 'c'}, {"flows", 1, NULL, 'f'},
+		{"tos", 1, NULL, 't'},	 {"idle", 1, NULL, 'i'},
+		{"from", 1, NULL, 'F'},	 {0}};
 	struct options o = {.pps = 100, .size = 172, .count = 100, .flows = 1, .idle = 1500};
 	int c;
 
@@ -274,6 +293,9 @@ int main(int argc, char **argv)
 			break;
 		case 'i':
 			o.idle = v;
+			break;
+		case 'F':
+			o.from = optarg;
 			break;
 		default:
 			return 2;
