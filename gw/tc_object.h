@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qos/policy.h"
+
 /*
  * The root qdisc that is weir's: a major number that nobody types by accident ("we"). What has
  * another handle is somebody else's.
@@ -37,14 +39,18 @@ enum tc_type {
 	TC_OTHER,   /* something that weir does not make: `other` names it */
 };
 
-/* A size table: what the line counts for a packet of so many bytes. */
+/*
+ * A size table: what the line counts for a packet of so many bytes. cell_align is 0. The kernel
+ * does not tell the entries of the table that it has: the other fields tell tables of weir's
+ * apart.
+ */
 struct tc_stab {
 	int32_t overhead; /* on top of what the device counts */
 	uint32_t mpu;
 	uint8_t linklayer; /* TC_LINKLAYER_ETHERNET or TC_LINKLAYER_ATM, for people */
 	uint8_t cell_log, size_log;
 	uint32_t n;	/* entries; 0: the overhead alone */
-	uint16_t *size; /* owned */
+	uint16_t *size; /* owned; NULL where it was read back */
 };
 
 struct tc_htb_qdisc {
@@ -53,6 +59,11 @@ struct tc_htb_qdisc {
 	struct tc_stab stab;
 };
 
+/*
+ * quantum 0: a class with classes, where HTB looks at neither quantum nor prio (and keeps
+ * whatever the class had before it got them): both are not compared. When such a class is made,
+ * the message should say some quantum that is not 0, or the kernel grumbles about its own.
+ */
 struct tc_htb_class {
 	uint64_t rate, ceil;	  /* bytes/s */
 	uint32_t buffer, cbuffer; /* ticks */
@@ -111,6 +122,11 @@ bool tc_same_value(const struct tc_object *a, const struct tc_object *b);
 const char *tc_object_text(const struct tc_object *o, char *buf, size_t size);
 /* "7765:2a", "root", "ingress"; buf: at least 16 bytes. */
 const char *tc_handle_text(uint32_t handle, char buf[16]);
+/* The kernel's name of its type: "htb", "bpf", ... */
 const char *tc_type_name(const struct tc_object *o);
+/* What a buffer of so many ticks is at a rate (bytes/s), in bytes, to the nearest. */
+uint64_t tc_ticks_bytes(uint32_t ticks, uint64_t rate);
+/* A rate in bytes/s as policies write it: "1mbit". */
+const char *tc_rate_text(uint64_t rate, char buf[POLICY_UNIT_TEXT]);
 
 #endif
