@@ -36,6 +36,13 @@ void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 		g->o.log(g->o.arg, level, text);
 }
 
+/* Whether two links would take the same packets. An interface has two ways. */
+static bool same_place(const struct policy_link *a, const struct policy_link *b)
+{
+	return a->interface && !strcmp(a->interface, b->interface) &&
+	       a->direction == b->direction;
+}
+
 int gateway_check(const struct policy *p, struct policy_report *r)
 {
 	unsigned before = r->errors;
@@ -51,18 +58,27 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 				l->name);
 			continue;
 		}
+		if (l->direction == POLICY_INGRESS && l->backend != POLICY_BACKEND_KERNEL)
+			policy_complain(
+				r, POLICY_ERROR, p->file, l->mark,
+				"link \"%s\" has \"direction: ingress\" and \"backend: "
+				"%s\": the gateway holds packets where they leave; what "
+				"comes in by %s is for the kernel (\"backend: kernel\"), "
+				"or for a link on the interface by which it goes on",
+				l->name, policy_backend_name(l->backend),
+				policy_shown(l->interface).s);
 		if (strlen(l->interface) >= IFNAMSIZ)
 			policy_complain(r, POLICY_ERROR, p->file, l->mark,
 					"interface \"%s\": a name has at most %d characters",
 					policy_shown(l->interface).s, IFNAMSIZ - 1);
 		for (size_t k = 0; k < i; k++)
-			if (p->link[k]->interface &&
-			    !strcmp(p->link[k]->interface, l->interface))
-				policy_complain(r, POLICY_ERROR, p->file, l->mark,
-						"link \"%s\" has the interface of link \"%s\" "
-						"(%s): a packet "
-						"that leaves can be on one link only",
-						l->name, p->link[k]->name, l->interface);
+			if (same_place(p->link[k], l))
+				policy_complain(
+					r, POLICY_ERROR, p->file, l->mark,
+					"link \"%s\" has the interface of link \"%s\" "
+					"(%s): a packet that %s can be on one link only",
+					l->name, p->link[k]->name, l->interface,
+					l->direction == POLICY_INGRESS ? "comes in" : "leaves");
 	}
 	return r->errors == before ? 0 : -1;
 }

@@ -243,6 +243,8 @@ const char *policy_scheduler_name(enum policy_scheduler s);
 const char *policy_queue_name(enum policy_queue q);
 const char *policy_isolation_name(enum policy_isolation i);
 const char *policy_linklayer_name(enum policy_linklayer l);
+const char *policy_direction_name(enum policy_direction d);
+const char *policy_backend_name(enum policy_backend b);
 /* "ef", "cs5", "af41", or "13" where it has no name. buf: at least 8 bytes. */
 const char *policy_dscp_name(unsigned dscp, char buf[8]);
 /* A name or a number 0-63; -1 when it is neither. */

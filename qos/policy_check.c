@@ -249,6 +249,7 @@ static int by_link_name(const void *a, const void *b)
 	return c ? c : (x > y) - (x < y);
 }
 
+/* The same for what a link takes its packets from: an interface, one way. */
 static int by_interface(const void *a, const void *b)
 {
 	const struct link_draft *x = *(const struct link_draft *const *)a;
@@ -256,6 +257,7 @@ static int by_interface(const void *a, const void *b)
 	int c = strcmp(x->l->interface ? x->l->interface : "",
 		       y->l->interface ? y->l->interface : "");
 
+	c = c ? c : (int)x->l->direction - (int)y->l->direction;
 	return c ? c : (x > y) - (x < y);
 }
 
@@ -288,7 +290,9 @@ void policy_check_links(struct reader *rd, const struct link_draft *d, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		const char *a = v[first]->l->interface, *b = v[i]->l->interface;
 
-		if (a && b && strcmp(a, b) == 0)
+		if (a && b && strcmp(a, b) == 0 &&
+		    v[first]->l->direction == v[i]->l->direction &&
+		    !((v[first]->bad | v[i]->bad) & BIT(LK_DIRECTION)))
 			complain(rd, POLICY_WARNING, link_mark(v[i], LK_INTERFACE),
 				 "interface \"%s\" is already that of the link on line %d",
 				 policy_shown(b).s, v[first]->l->mark.line);

@@ -57,6 +57,8 @@ enum class_key {
 enum link_key {
 	LK_NAME,
 	LK_INTERFACE,
+	LK_DIRECTION,
+	LK_BACKEND,
 	LK_CAPTURE,
 	LK_RATE,
 	LK_OVERHEAD,
@@ -183,5 +185,7 @@ extern const char *const policy_scheduler_names[];
 extern const char *const policy_queue_names[];
 extern const char *const policy_isolation_names[];
 extern const char *const policy_linklayer_names[];
+extern const char *const policy_direction_names[];
+extern const char *const policy_backend_names[];
 
 #endif

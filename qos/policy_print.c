@@ -271,6 +271,8 @@ static void put_link(FILE *out, const struct policy_link *l)
 	putc('\n', out);
 	if (l->interface)
 		put_key(out, 2, "interface", l->interface);
+	put_word(out, 2, "direction", policy_direction_name(l->direction));
+	put_word(out, 2, "backend", policy_backend_name(l->backend));
 	put_filters(out, 2, "capture", &l->capture);
 	put_rate(out, 2, "rate", &l->rate, 0);
 	indent(out, 2);

@@ -34,6 +34,17 @@ const char *const policy_linklayer_names[] = {
 	[POLICY_LL_PTM] = "ptm",
 	NULL,
 };
+const char *const policy_direction_names[] = {
+	[POLICY_EGRESS] = "egress",
+	[POLICY_INGRESS] = "ingress",
+	NULL,
+};
+const char *const policy_backend_names[] = {
+	[POLICY_BACKEND_QUEUE] = "queue",
+	[POLICY_BACKEND_MARK] = "mark",
+	[POLICY_BACKEND_KERNEL] = "kernel",
+	NULL,
+};
 
 const char *policy_scheduler_name(enum policy_scheduler s)
 {
@@ -53,6 +64,16 @@ const char *policy_isolation_name(enum policy_isolation i)
 const char *policy_linklayer_name(enum policy_linklayer l)
 {
 	return policy_linklayer_names[l];
+}
+
+const char *policy_direction_name(enum policy_direction d)
+{
+	return policy_direction_names[d];
+}
+
+const char *policy_backend_name(enum policy_backend b)
+{
+	return policy_backend_names[b];
 }
 
 /* RFC 2474 (cs), 2597 (af), 3246 (ef), 5865 (va), 8622 (le). The first name of a value is

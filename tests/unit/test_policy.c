@@ -68,6 +68,7 @@ static void defaults(void **state)
 	assert_int_equal(p->n_inside, 7);
 	assert_false(p->inside_set);
 	assert_null(l->interface);
+	assert_true(l->direction == POLICY_EGRESS && l->backend == POLICY_BACKEND_QUEUE);
 	assert_int_equal(l->capture.n, 0);
 	assert_int_equal(l->rate.bps, 20000000);
 	assert_int_equal(l->overhead, 14);
@@ -483,6 +484,29 @@ static void warnings(void **state)
 	(void)state;
 }
 
+/* An interface has two ways; a link on each is no mistake. */
+static void both_ways(void **state)
+{
+	struct policy *p = must_read(
+		"links:\n"
+		"- {name: up, interface: ppp0, rate: 1mbit, backend: mark,\n"
+		"   classes: [{name: a, default: true}]}\n"
+		"- {name: down, interface: ppp0, rate: 9mbit, direction: ingress,\n"
+		"   backend: kernel, classes: [{name: a, default: true}]}\n"
+		"- {name: again, interface: ppp0, rate: 1mbit, direction: egress,\n"
+		"   classes: [{name: a, default: true}]}\n",
+		"6:28: warning: interface \"ppp0\" is already that of the link on line 2\n");
+
+	(void)state;
+	assert_true(p->link[0]->direction == POLICY_EGRESS &&
+		    p->link[0]->backend == POLICY_BACKEND_MARK);
+	assert_true(p->link[1]->direction == POLICY_INGRESS &&
+		    p->link[1]->backend == POLICY_BACKEND_KERNEL);
+	assert_string_equal(policy_direction_name(p->link[1]->direction), "ingress");
+	assert_string_equal(policy_backend_name(p->link[1]->backend), "kernel");
+	policy_free(p);
+}
+
 static void find(void **state)
 {
 	struct policy *p = one_link("", "{name: a, default: true, classes: [{name: b, default: "
@@ -550,12 +574,13 @@ static void streams(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),	cmocka_unit_test(every_key),
-		cmocka_unit_test(words),	cmocka_unit_test(overheads),
-		cmocka_unit_test(charge),	cmocka_unit_test(bursts),
-		cmocka_unit_test(limits),	cmocka_unit_test(effective_min),
-		cmocka_unit_test(warnings),	cmocka_unit_test(find),
-		cmocka_unit_test(eight_levels), cmocka_unit_test(streams),
+		cmocka_unit_test(defaults), cmocka_unit_test(every_key),
+		cmocka_unit_test(words),    cmocka_unit_test(overheads),
+		cmocka_unit_test(charge),   cmocka_unit_test(bursts),
+		cmocka_unit_test(limits),   cmocka_unit_test(effective_min),
+		cmocka_unit_test(warnings), cmocka_unit_test(both_ways),
+		cmocka_unit_test(find),	    cmocka_unit_test(eight_levels),
+		cmocka_unit_test(streams),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -39,11 +39,12 @@ static void every_key(void **state)
 static void every_word(void **state)
 {
 	const char *const *const lists[] = {policy_scheduler_names, policy_queue_names,
-					    policy_isolation_names, policy_linklayer_names};
+					    policy_isolation_names, policy_linklayer_names,
+					    policy_direction_names, policy_backend_names};
 	char quoted[64];
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (size_t j = 0; lists[i][j]; j++) {
 			snprintf(quoted, sizeof(quoted), "Ql %s", lists[i][j]);
 			if (!strstr(page, quoted))

@@ -94,6 +94,7 @@ static void same_policy(const struct policy *a, const struct policy *b)
 		assert_true(!x->interface == !y->interface);
 		if (x->interface)
 			assert_string_equal(x->interface, y->interface);
+		assert_true(x->direction == y->direction && x->backend == y->backend);
 		same_filters(&x->capture, &y->capture);
 		same_rate(&x->rate, &y->rate);
 		assert_true(x->overhead == y->overhead && x->mpu == y->mpu &&
@@ -160,6 +161,7 @@ static const char *pick(const char *const *v, uint32_t n)
 	return v[rnd(n)];
 }
 
+static const char *const backends[] = {"queue", "mark", "kernel"};
 static const char *const scheds[] = {"fifo", "fair", "drr", "wfq", "priority"};
 static const char *const isos[] = {"flows", "srchost", "dsthost", "dual-srchost",
 				   "dual-dsthost"};
@@ -248,6 +250,8 @@ static void random_policies(void **state)
 
 			add("- {name: l%u, rate: %ukbit, scheduler: %s", l, kbit, sched);
 			MAYBE(", interface: eth%u", rnd(3));
+			MAYBE(", direction: %s", rnd(2) ? "egress" : "ingress");
+			MAYBE(", backend: %s", pick(backends, 3));
 			MAYBE(", capture: ['src net 10.0.0.0/8', 'ip6 and tcp[0] = %u']",
 			      rnd(256));
 			MAYBE(", overhead: %s", pick(presets, 8));
@@ -356,6 +360,8 @@ static void golden(void **state)
 				     "  - \"fe80::/10\"\n"
 				     "links:\n"
 				     "  - name: wan\n"
+				     "    direction: egress\n"
+				     "    backend: queue\n"
 				     "    rate: 20mbit\n"
 				     "    overhead: docsis\n"
 				     "    mpu: 64b\n"
