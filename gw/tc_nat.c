@@ -351,6 +351,32 @@ int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize)
 	return 0;
 }
 
+bool tc_nat_can(void)
+{
+	static const char table[] = "weir-tc-probe", chain[] = "c0";
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	const struct tc_rule rule = {.insn = &all, .n = 1};
+	struct nft_draft d = nft_start(table, chain);
+	struct mnl_socket *nl;
+	struct nft_batch b;
+	char err[64];
+	int error;
+
+	nl = open_nft(err, sizeof(err));
+	nft_begin(&b, 5);
+	nft_table(&b, table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, 0);
+	nft_chain(&b, table, chain);
+	if_bpf(&d, &rule);
+	nft_rule(&b, nft_end(&d));
+	nft_table(&b, table, NFT_MSG_DELTABLE, 0, 0);
+	error = nl ? nft_commit(nl, &b) : EPERM;
+	if (nl)
+		mnl_socket_close(nl);
+	else
+		free(b.mem);
+	return !error;
+}
+
 int tc_nat_remove(const char *interface, char *err, size_t errsize)
 {
 	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ];

@@ -70,4 +70,33 @@ int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize);
 /* Removes it. 1: removed; 0: there was none; -1 with err. */
 int tc_nat_remove(const char *interface, char *err, size_t errsize);
 
+/* Whether the kernel has what the table is made of; tried in a transaction that leaves nothing.
+ */
+bool tc_nat_can(void);
+
+/*
+ * All of it for one link: what is to be done about translation on this host, who is told what,
+ * and doing it.
+ */
+struct tc_nat_job {
+	struct tc_nat_plan plan;
+	const char *interface; /* the link's */
+	bool wanted;	       /* the table is to be there; else not */
+};
+/*
+ * Looks and decides; changes nothing. Filters that would mean something else in the kernel than
+ * in the policy are told to r, each at its place: as errors if strict, else as warnings. 0;
+ * -1: an error was told, or is one line in err.
+ */
+int tc_nat_prepare(struct tc_nat_job *job, const struct policy *p, const struct tc_plan *plan,
+		   bool strict, struct policy_report *r, char *err, size_t errsize);
+/*
+ * What tc_nat_commit() would change: '+' the table is missing, '-' it is not wanted, '~' it is
+ * another one, '=' nothing; -1 with errno.
+ */
+int tc_nat_differs(const struct tc_nat_job *job);
+/* Makes it so; touches nothing that is right. 1: changed, 0: nothing to do, -1 with err. */
+int tc_nat_commit(const struct tc_nat_job *job, char *err, size_t errsize);
+void tc_nat_job_free(struct tc_nat_job *job);
+
 #endif
