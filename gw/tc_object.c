@@ -35,6 +35,8 @@ void tc_object_free(struct tc_object *o)
 		free(o->htb_qdisc.stab.size);
 		o->htb_qdisc.stab.size = NULL;
 	}
+	free(o->raw);
+	o->raw = NULL;
 }
 
 void tc_list_free(struct tc_list *l)
@@ -69,18 +71,10 @@ static bool same_htb_class(const struct tc_htb_class *a, const struct tc_htb_cla
 	return !a->quantum || !b->quantum || (a->quantum == b->quantum && a->prio == b->prio);
 }
 
-/*
- * The kernel keeps CoDel's times in units of 1024 ns (include/net/codel.h) and rounds down
- * both when it is told and when it tells: 5000 us come back as 4999.
- */
-static uint32_t codel_told(uint32_t us)
-{
-	return (uint32_t)(((uint64_t)us * 1000 >> 10 << 10) / 1000);
-}
-
+/* The kernel keeps CoDel's times in units of 1024 ns, rounded down (include/net/codel.h). */
 static bool same_codel_time(uint32_t a, uint32_t b)
 {
-	return a == b || codel_told(a) == b || codel_told(b) == a;
+	return (uint64_t)a * 1000 >> 10 == (uint64_t)b * 1000 >> 10;
 }
 
 static bool same_codel(const struct tc_fq_codel *a, const struct tc_fq_codel *b, bool fq)

@@ -99,6 +99,12 @@ struct tc_object {
 		struct tc_bpf bpf;
 	};
 	char other[16]; /* TC_OTHER: the kernel's name of it */
+	/*
+	 * The kernel's messages about it (tc_raw.h), owned; NULL in a plan. What weir does not
+	 * make is made again from them.
+	 */
+	uint8_t *raw;
+	size_t n_raw; /* bytes */
 };
 
 struct tc_list {

@@ -44,16 +44,29 @@ struct tc_change {
 	enum tc_op op;
 	const struct tc_object *o;   /* what is to be (TC_DELETE: what is) */
 	const struct tc_object *was; /* TC_CHANGE: what is now; for undoing it */
+	/*
+	 * Of a TC_DELETE: no message is sent, it goes with the next change that is not implied:
+	 * what hangs on a class or qdisc that is deleted, the queue of a leaf that gets
+	 * classes.
+	 */
+	bool implied;
+	bool done; /* set by tc_run() */
 };
 
 /*
  * What has to be done so that the device has what is wanted, in an order that works: only
- * what differs, and nothing outside of weir's own tree. Pure. `changes` points into both
- * lists. 0, or -1: no memory.
+ * what differs, and nothing outside of the trees whose tops (the root qdisc, the ingress
+ * qdisc) are wanted. Pure. `changes` points into both lists and has objects of its own. 0, or
+ * -1: no memory.
+ *
+ * Of filters only the order is wanted: those that stay keep the priority that they have.
+ * A root qdisc can be given another size table and nothing else: when it differs otherwise, or
+ * is somebody else's, or no priorities are left for filters, all of the tree is made anew.
  */
 struct tc_changes {
 	struct tc_change *v;
 	size_t n, cap;
+	struct tc_object *made; /* filters with the priorities that they get */
 };
 int tc_diff(const struct tc_list *want, const struct tc_state *have,
 	    struct tc_changes *changes);
@@ -61,14 +74,15 @@ void tc_changes_free(struct tc_changes *c);
 
 /*
  * Carries them out, many messages to a system call, and stops at the first that the kernel
- * refuses. The number that were done; *error is 0 or the errno of the one that was not, with
- * the kernel's own words (extended ACK) in err.
+ * refuses; those behind it in the same system call may be done nonetheless: c->v[].done says
+ * which are. 0; or -1, and *error is the errno, with the object and the kernel's own words
+ * (extended ACK) in err.
  */
-size_t tc_run(struct tc_nl *nl, uint32_t ifindex, const struct tc_changes *c, int *error,
-	      char *err, size_t errsize);
-/* Takes back the first `done` of them, from the last to the first. 0, or -1 with err. */
-int tc_undo(struct tc_nl *nl, uint32_t ifindex, const struct tc_changes *c, size_t done,
-	    char *err, size_t errsize);
+int tc_run(struct tc_nl *nl, uint32_t ifindex, struct tc_changes *c, int *error, char *err,
+	   size_t errsize);
+/* Takes back those that are done, from the last to the first. 0, or -1 with err. */
+int tc_undo(struct tc_nl *nl, uint32_t ifindex, struct tc_changes *c, char *err,
+	    size_t errsize);
 
 /* What this kernel has, tried in a network namespace of its own: nothing of the host changes.
  */
