@@ -311,6 +311,9 @@ int tc_decode(const struct nlmsghdr *h, struct tc_object *o, struct tc_counters 
 		known = htb_class(&p, &o->htb);
 	else if (o->type == TC_BPF)
 		known = bpf(&p, o);
+	/* one that hangs on the qdisc itself is told as one that hangs on nothing */
+	if (known && o->kind == TC_CLASS && o->parent == TC_H_ROOT)
+		o->parent = TC_H_MAJ(o->handle);
 	if (!known) {
 		*o = (struct tc_object){.kind = o->kind,
 					.type = TC_OTHER,
