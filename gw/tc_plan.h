@@ -54,10 +54,12 @@ struct tc_note {
 	char *text; /* what was made of it, and if it is not the same, why */
 };
 
+#define TC_NO_CLASS UINT16_MAX /* above POLICY_CLASSES_MAX */
 struct tc_plan {
 	const struct policy_link *link;
 	struct tc_list list; /* in the order in which they can be made */
 	uint32_t *classid;   /* by policy_class.index; of the root: TC_LINK_CLASS */
+	uint16_t *index;     /* the other way round: by minor number; of none: TC_NO_CLASS */
 	struct tc_note *note;
 	size_t n_note;
 };
@@ -88,6 +90,13 @@ struct tc_rule {
 	const struct policy_filter *filter; /* as written; NULL: default, or DSCP alone */
 	struct sock_filter *insn; /* from the IP header on: dscp and filter; returns 0 or ~0 */
 	uint16_t n;
+	unsigned reads; /* of enum tc_reads */
+};
+/* What a filter looks at that is not what it seems to be where the kernel runs it. */
+enum tc_reads {
+	TC_READS_LATER = 1,   /* a later fragment may not be taken as its first one was */
+	TC_READS_LENGTH = 2,  /* the packet's length */
+	TC_READS_PAYLOAD = 4, /* what lies behind the first 20 bytes of the upper header */
 };
 struct tc_rules {
 	struct tc_rule *v;
