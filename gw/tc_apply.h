@@ -62,6 +62,11 @@ int tc_target_diff(struct tc_target *t,
  * device is as it was (and if even that failed, err says so).
  */
 int tc_target_apply(struct tc_target *t, char *err, size_t errsize);
+/*
+ * Takes back what the last tc_target_apply() did, for who applies several links, all or none.
+ * 0, or -1 with one line in err.
+ */
+int tc_target_revert(struct tc_target *t, char *err, size_t errsize);
 
 /* Counters of a class, read anew by tc_target_read(). Zero where there is no such class. */
 int tc_target_read(struct tc_target *t, char *err, size_t errsize);

@@ -194,9 +194,9 @@ static bool redirect(const struct nlattr *acts, uint32_t *ifindex)
 	    memcmp(nla_data(act[TCA_ACT_KIND]), "mirred", sizeof("mirred")) != 0 ||
 	    !nested(act[TCA_ACT_OPTIONS], tb, TCA_MIRRED_MAX) ||
 	    !get(tb[TCA_MIRRED_PARMS], &m, sizeof(m)) || m.eaction != TCA_EGRESS_REDIR ||
-	    m.action != TC_ACT_STOLEN || !m.ifindex)
+	    m.action != TC_ACT_STOLEN)
 		return false;
-	*ifindex = m.ifindex;
+	*ifindex = m.ifindex ? m.ifindex : TC_REDIRECT_GONE;
 	return true;
 }
 

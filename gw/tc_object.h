@@ -84,6 +84,7 @@ struct tc_bpf {
 	uint16_t n;
 	uint32_t classid;  /* where matching packets go; 0: `redirect` */
 	uint32_t redirect; /* ifindex that they are sent to instead (mirred); 0: none */
+#define TC_REDIRECT_GONE UINT32_MAX /* to an interface that is no more */
 };
 
 struct tc_object {

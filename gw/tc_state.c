@@ -7,6 +7,7 @@
 #include "gw/tc_state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -90,8 +91,10 @@ static int take_filter(struct reader *r, struct tc_object *o, const struct tc_co
 	struct tc_parsed p;
 	bool entry;
 
-	if (tc_parse(h, &p))
+	if (tc_parse(h, &p)) { /* it was decoded a moment ago */
+		tc_object_free(o);
 		return -1;
+	}
 	entry = p.tb[TCA_OPTIONS] != NULL;
 	if (!r->in_group || !last || !same_group(last, &p)) {
 		r->in_group = true;
@@ -108,7 +111,7 @@ static int take_filter(struct reader *r, struct tc_object *o, const struct tc_co
 		*last = *o;
 	} else {
 		tc_object_free(o);
-		if (last->type == TC_BPF) {
+		if (entry && last->type == TC_BPF) {
 			free(last->bpf.insn);
 			last->type = TC_OTHER;
 			memcpy(last->other, p.kind, sizeof(last->other));
@@ -310,6 +313,33 @@ int tc_state_read(struct tc_nl *nl, uint32_t ifindex, struct tc_state *s, char *
 		return fail_with(err, errsize,
 				 "traffic control was changed by others all the time that it "
 				 "was read");
+	return status;
+}
+
+int tc_state_from(const uint8_t *messages, size_t size, struct tc_state *s, char *err,
+		  size_t errsize)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)(uintptr_t)messages;
+	struct reader r = {.s = s, .err = err, .errsize = errsize};
+	int left = size < INT_MAX ? (int)size : INT_MAX, status = 0;
+	struct tcmsg t;
+
+	*s = (struct tc_state){0};
+	for (; !status && nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
+		if (!s->list.n && h->nlmsg_len >= NLMSG_LENGTH(sizeof(t))) {
+			memcpy(&t, nlmsg_data(h), sizeof(t));
+			s->ifindex = (uint32_t)t.tcm_ifindex;
+		}
+		if (h->nlmsg_type != RTM_NEWTFILTER)
+			r.in_group = false;
+		status = take(h, &r);
+	}
+	if (!status && left > 0)
+		status = fail_with(err, errsize, "a message of traffic control is cut off");
+	if (status)
+		tc_state_free(s);
+	else
+		conclude(s);
 	return status;
 }
 

@@ -36,6 +36,12 @@ struct tc_state {
  */
 int tc_state_read(struct tc_nl *nl, uint32_t ifindex, struct tc_state *s, char *err,
 		  size_t errsize);
+/*
+ * The same from messages that were dumped before, of one device: tc_object.raw of each, one
+ * after the other. `messages` is aligned as malloc() does.
+ */
+int tc_state_from(const uint8_t *messages, size_t size, struct tc_state *s, char *err,
+		  size_t errsize);
 void tc_state_free(struct tc_state *s);
 
 /* One change. */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way back: what weir made for a link goes, what it had replaced comes. */
+#include "gw/tc_apply.h"
+
+#include <errno.h>
+#include <linux/pkt_sched.h>
+
+#include "gw/fail.h"
+#include "gw/tc_ingress.h"
+#include "gw/tc_nl.h"
+#include "gw/tc_side.h"
+
+static int remove_side(struct tc_nl *nl, const struct tc_link *l, uint32_t top, bool ifb,
+		       char *err, size_t errsize)
+{
+	struct tc_side s = {.link = *l, .top = top, .ifb = ifb};
+	int status = tc_side_read(nl, &s, err, errsize);
+
+	if (!status)
+		status = tc_side_remove(nl, &s, err, errsize);
+	tc_side_forget(&s);
+	return status;
+}
+
+/* l NULL: the interface is no more; its ifb may be there yet. */
+static int remove_ingress(struct tc_nl *nl, const char *interface, const struct tc_link *l,
+			  char *err, size_t errsize)
+{
+	char words[256];
+	struct tc_link ifb;
+	int found = tc_ingress_find(nl, interface, &ifb, err, errsize), done = 0;
+
+	if (found < 0)
+		return -1;
+	if (l)
+		done = remove_side(nl, l, TC_H_INGRESS, found, err, errsize);
+	if (done < 0 || !found)
+		return done;
+	/* with what is on it */
+	if (tc_link_delete(nl, ifb.ifindex, words, sizeof(words)))
+		return fail_with(err, errsize, "deleting %s: %s", ifb.name, words);
+	return 1;
+}
+
+static int remove_link(struct tc_nl *nl, const struct policy_link *l, char *err, size_t errsize)
+{
+	struct tc_link link;
+	int error = 0;
+	bool gone;
+
+	gone = tc_link_find(nl, l->interface, &link, &error, err, errsize);
+	if (gone && error != ENODEV)
+		return -1;
+	if (l->direction == POLICY_INGRESS)
+		return remove_ingress(nl, l->interface, gone ? NULL : &link, err, errsize);
+	return gone ? 0 : remove_side(nl, &link, TC_H_ROOT, false, err, errsize);
+}
+
+int tc_remove(const struct policy_link *l, char *err, size_t errsize)
+{
+	struct tc_nl *nl;
+	int status;
+
+	if (!l->interface)
+		return fail_with(err, errsize, "link \"%s\" has no interface", l->name);
+	nl = tc_nl_open(err, errsize);
+	if (!nl)
+		return -1;
+	status = remove_link(nl, l, err, errsize);
+	tc_nl_close(nl);
+	return status;
+}

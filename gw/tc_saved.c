@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/tc_saved.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/pkt_sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gw/fail.h"
+#include "gw/json.h"
+#include "gw/tc_apply.h"
+#include "gw/tc_tree.h"
+
+#define VERSION 1
+#define SIZE_MOST (256u << 20)
+
+int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, char *err,
+		  size_t errsize)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st))
+		return fail_with(err, errsize, "/proc/self/ns/net: %s", strerror(errno));
+	memcpy(f->name, l->name, sizeof(f->name));
+	f->ifindex = l->ifindex;
+	f->top = top;
+	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%s-%s.json",
+		 (unsigned long)st.st_ino, l->name, top == TC_H_ROOT ? "root" : "ingress");
+	return 0;
+}
+
+static char *to_hex(const uint8_t *v, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *s = malloc(2 * n + 1);
+
+	if (!s)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		s[2 * i] = digits[v[i] >> 4];
+		s[2 * i + 1] = digits[v[i] & 15];
+	}
+	s[2 * n] = '\0';
+	return s;
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int put_object(json_t *list, const struct tc_object *o)
+{
+	char text[256], *hex = to_hex(o->raw, o->n_raw);
+	json_t *j = json_object();
+	int status = -1;
+
+	if (hex && j)
+		status = json_object_set_new(j, "is",
+					     json_text(tc_object_text(o, text, sizeof(text)))) |
+			 json_object_set_new(j, "messages", json_string(hex));
+	free(hex);
+	return json_array_append_new(list, j) | status ? -1 : 0;
+}
+
+/* In the order of the dump, by which filters are told apart. */
+static int put_objects(json_t *list, const struct tc_state *s, uint32_t top)
+{
+	const struct tc_object **v = malloc((s->list.n + 1) * sizeof(*v));
+	uint8_t *wanted = calloc(s->list.n + 1, 1);
+	struct tc_tree t = {0};
+	int status = -1;
+	size_t n;
+
+	if (v && wanted && !tc_tree_build(&t, &s->list, NULL)) {
+		n = tc_tree_below(&t, top, v);
+		for (size_t i = 0; i < n; i++)
+			wanted[v[i] - s->list.v] = 1;
+		status = 0;
+		for (size_t i = 0; i < s->list.n && !status; i++)
+			if (wanted[i])
+				status = put_object(list, &s->list.v[i]);
+	}
+	tc_tree_free(&t);
+	free(wanted);
+	free(v);
+	return status;
+}
+
+static json_t *document(const struct tc_saved *f, const struct tc_state *s)
+{
+	json_t *j = json_object(), *list = json_array();
+
+	if (j && list && !json_object_set_new(j, "version", json_integer(VERSION)) &&
+	    !json_object_set_new(j, "interface", json_text(f->name)) &&
+	    !json_object_set_new(j, "ifindex", json_integer(f->ifindex)) &&
+	    !put_objects(list, s, f->top) && !json_object_set(j, "objects", list)) {
+		json_decref(list);
+		return j;
+	}
+	json_decref(list);
+	json_decref(j);
+	return NULL;
+}
+
+static int make_dir(char *err, size_t errsize)
+{
+	char path[] = TC_SAVED_DIR, *end = path;
+
+	do {
+		end = strchr(end + 1, '/');
+		if (end)
+			*end = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return fail_with(err, errsize, "%s: %s", path, strerror(errno));
+		if (end)
+			*end = '/';
+	} while (end);
+	return 0;
+}
+
+static int sync_dir(void)
+{
+	int fd = open(TC_SAVED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status;
+
+	if (fd < 0)
+		return -1;
+	status = fsync(fd);
+	close(fd);
+	return status;
+}
+
+static int write_all(int fd, json_t *j)
+{
+	FILE *f = fdopen(fd, "w");
+	int status;
+
+	if (!f) {
+		close(fd);
+		return -1;
+	}
+	status = json_dumpf(j, f, JSON_INDENT(1)) || fputc('\n', f) == EOF || fflush(f) ||
+		 fsync(fd);
+	return fclose(f) || status ? -1 : 0;
+}
+
+int tc_saved_write(const struct tc_saved *f, const struct tc_state *s, char *err,
+		   size_t errsize)
+{
+	json_t *j = document(f, s);
+	char temp[sizeof(f->path) + 8];
+	int fd, status = -1;
+
+	if (!j)
+		return fail_with(err, errsize, "no memory");
+	snprintf(temp, sizeof(temp), "%s.XXXXXX", f->path);
+	if (make_dir(err, errsize))
+		goto end;
+	fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0) {
+		fail_with(err, errsize, "%s: %s", temp, strerror(errno));
+		goto end;
+	}
+	if (write_all(fd, j) || rename(temp, f->path) || sync_dir()) {
+		fail_with(err, errsize, "%s: %s", f->path, strerror(errno));
+		unlink(temp);
+		goto end;
+	}
+	status = 0;
+end:
+	json_decref(j);
+	return status;
+}
+
+/* The messages of all objects in one buffer; NULL: it is not in order. */
+static uint8_t *bytes_of(const json_t *list, size_t *size)
+{
+	uint8_t *v = NULL;
+	size_t n = 0, i;
+	json_t *o;
+
+	*size = 0;
+	json_array_foreach(list, i, o)
+	{
+		const json_t *hex = json_object_get(o, "messages");
+		const char *s = json_string_value(hex);
+		size_t length = json_string_length(hex);
+		uint8_t *more;
+
+		/* whole messages begin on a multiple of four bytes */
+		if (!s || length % 8 || !(more = realloc(v, n + length / 2 + 1)))
+			goto bad;
+		v = more;
+		for (size_t k = 0; k < length; k += 2) {
+			int high = digit(s[k]), low = digit(s[k + 1]);
+
+			if (high < 0 || low < 0)
+				goto bad;
+			v[n++] = (uint8_t)(high << 4 | low);
+		}
+	}
+	*size = n;
+	return v;
+bad:
+	free(v);
+	return NULL;
+}
+
+static int parse(const struct tc_saved *f, const json_t *j, struct tc_state *s, char *err,
+		 size_t errsize)
+{
+	const json_t *list = json_object_get(j, "objects");
+	uint8_t *v;
+	size_t n;
+	int status;
+
+	if (json_integer_value(json_object_get(j, "version")) != VERSION)
+		return fail_with(err, errsize, "%s: not of this version of weir", f->path);
+	if (json_integer_value(json_object_get(j, "ifindex")) != f->ifindex)
+		return 0;
+	v = json_is_array(list) ? bytes_of(list, &n) : NULL;
+	if (!v)
+		return fail_with(err, errsize, "%s: it is damaged", f->path);
+	status = tc_state_from(v, n, s, err, errsize);
+	free(v);
+	return status ? -1 : 1;
+}
+
+int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_t errsize)
+{
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), status;
+	struct stat st;
+	json_error_t e;
+	json_t *j;
+
+	*s = (struct tc_state){0};
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return fail_with(err, errsize, "%s: %s", f->path, strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > SIZE_MOST) {
+		close(fd);
+		return fail_with(err, errsize, "%s: it is not what weir wrote", f->path);
+	}
+	j = json_loadfd(fd, JSON_REJECT_DUPLICATES, &e);
+	close(fd);
+	if (!j)
+		return fail_with(err, errsize, "%s:%d: %s", f->path, e.line, e.text);
+	status = parse(f, j, s, err, errsize);
+	json_decref(j);
+	return status;
+}
+
+void tc_saved_drop(const struct tc_saved *f)
+{
+	if (!unlink(f->path))
+		sync_dir();
+}

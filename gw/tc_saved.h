@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What weir replaced on a device, written down until it is put back: a file in TC_SAVED_DIR for
+ * each device and point (root, ingress), named after the network namespace and the interface.
+ * JSON: a version, whose it is, and for each object its text and the kernel's messages about
+ * it in hex.
+ */
+#ifndef WEIR_GW_TC_SAVED_H
+#define WEIR_GW_TC_SAVED_H
+
+#include "gw/tc_link.h"
+#include "gw/tc_state.h"
+
+struct tc_saved {
+	char path[128];
+	char name[IFNAMSIZ];
+	uint32_t ifindex, top;
+};
+
+/* Where it is, or would be. 0, or -1 with err. */
+int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, char *err,
+		  size_t errsize);
+
+/* Writes what s has at the top: whole and on the disk, or not at all. 0, or -1 with err. */
+int tc_saved_write(const struct tc_saved *f, const struct tc_state *s, char *err,
+		   size_t errsize);
+/*
+ * 1: *s is the caller's; 0: there is none, or it is of a device that has gone since; -1 with
+ * err.
+ */
+int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_t errsize);
+/* It is of no use any more. */
+void tc_saved_drop(const struct tc_saved *f);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/tc_side.h"
+
+#include <errno.h>
+#include <linux/pkt_sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gw/fail.h"
+#include "gw/tc_ingress.h"
+#include "gw/tc_rebuild.h"
+#include "gw/tc_tree.h"
+
+#define TEXT 512
+
+int tc_side_read(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	struct tc_state now;
+
+	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
+		return -1;
+	/* what was done is told in terms of what was read before */
+	tc_changes_free(&s->done);
+	tc_state_free(&s->state);
+	s->state = now;
+	s->ran = s->saved = false;
+	return 0;
+}
+
+void tc_side_forget(struct tc_side *s)
+{
+	tc_changes_free(&s->done);
+	tc_state_free(&s->state);
+	s->state = (struct tc_state){.ifindex = s->link.ifindex, .unattended = true};
+	s->ran = s->saved = false;
+}
+
+static const struct tc_object *top_of(const struct tc_state *s, uint32_t top)
+{
+	for (size_t i = 0; i < s->list.n; i++)
+		if (s->list.v[i].kind == TC_QDISC && s->list.v[i].parent == top)
+			return &s->list.v[i];
+	return NULL;
+}
+
+enum tc_owner tc_side_owner(const struct tc_side *s)
+{
+	if (s->top == TC_H_ROOT)
+		return s->state.unattended ? TC_NOBODY : s->state.ours ? TC_WEIR : TC_SOMEBODY;
+	if (!s->state.ingress)
+		return TC_NOBODY;
+	return tc_ingress_ours(&s->state, s->ifb) ? TC_WEIR : TC_SOMEBODY;
+}
+
+int tc_side_refuse(const struct tc_side *s, bool replace, char *err, size_t errsize)
+{
+	const struct tc_object *o = top_of(&s->state, s->top);
+	char text[TEXT];
+
+	if (replace || !o || tc_side_owner(s) != TC_SOMEBODY)
+		return 0;
+	return fail_with(err, errsize,
+			 "%s: there is a qdisc that weir did not make (%s); --replace would "
+			 "put it aside, and \"weir tc remove\" put it back",
+			 s->link.name, tc_object_text(o, text, sizeof(text)));
+}
+
+/* What the device was given by others is tried elsewhere, and written down. */
+static int remember(struct tc_side *s, char *err, size_t errsize)
+{
+	enum tc_owner owner = tc_side_owner(s);
+	struct tc_saved f;
+	char why[TEXT];
+
+	if (owner == TC_WEIR)
+		return 0;
+	if (tc_saved_find(&f, &s->link, s->top, err, errsize))
+		return -1;
+	if (owner == TC_NOBODY) { /* what is written down is of another time */
+		tc_saved_drop(&f);
+		return 0;
+	}
+	if (tc_rebuild_try(&s->link, &s->state, s->top, why, sizeof(why)))
+		return fail_with(err, errsize,
+				 "%s: what is there could not be put back, and is not "
+				 "replaced: %s",
+				 s->link.name, why);
+	if (tc_saved_write(&f, &s->state, err, errsize))
+		return -1;
+	s->saved = true;
+	return 0;
+}
+
+static void forget_saved(struct tc_side *s)
+{
+	struct tc_saved f;
+	char ignored[TEXT];
+
+	if (s->saved && !tc_saved_find(&f, &s->link, s->top, ignored, sizeof(ignored)))
+		tc_saved_drop(&f);
+	s->saved = false;
+}
+
+/* What was wanted is there. */
+static int verify(struct tc_nl *nl, const struct tc_side *s, char *err, size_t errsize)
+{
+	struct tc_state now;
+	struct tc_changes c;
+	char text[TEXT];
+	int status = 0;
+
+	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
+		return -1;
+	if (tc_diff(s->want, &now, &c))
+		status = fail_with(err, errsize, "no memory");
+	else if (c.n)
+		status = fail_with(err, errsize,
+				   "%s: the kernel did not keep what it was told (%s)",
+				   s->link.name, tc_object_text(c.v[0].o, text, sizeof(text)));
+	tc_changes_free(&c);
+	tc_state_free(&now);
+	return status;
+}
+
+/* The device may have gone away meanwhile: there is nothing to take back then. */
+static bool vanished(struct tc_nl *nl, const struct tc_side *s)
+{
+	struct tc_link l;
+	char ignored[TEXT];
+	int error;
+
+	if (tc_link_find(nl, s->link.name, &l, &error, ignored, sizeof(ignored)))
+		return error == ENODEV;
+	return l.ifindex != s->link.ifindex;
+}
+
+int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	const struct tc_object *o;
+	struct tc_state now;
+	char text[TEXT];
+	int status = 0;
+
+	if (!s->ran)
+		return 0;
+	s->ran = false;
+	if (vanished(nl, s)) {
+		forget_saved(s);
+		return 0;
+	}
+	if (tc_undo(nl, s->link.ifindex, &s->done, err, errsize))
+		return -1;
+	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
+		return -1;
+	o = tc_differing(&s->state, &now, s->top);
+	if (o)
+		status = fail_with(err, errsize, "%s is not as it was",
+				   tc_object_text(o, text, sizeof(text)));
+	else
+		forget_saved(s);
+	tc_state_free(&now);
+	return status;
+}
+
+/* "why", and if it could not be taken back, why not. Always -1. */
+static int give_up(struct tc_nl *nl, struct tc_side *s, const char *why, char *err,
+		   size_t errsize)
+{
+	bool gone = vanished(nl, s);
+	char more[TEXT];
+
+	if (tc_side_revert(nl, s, more, sizeof(more)))
+		return fail_with(err, errsize, "%s; and taking back what was done: %s", why,
+				 more);
+	if (gone)
+		return fail_with(err, errsize, "the interface %s vanished meanwhile (%s)",
+				 s->link.name, why);
+	return fail_with(err, errsize, "%s", why);
+}
+
+int tc_side_run(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	char why[TEXT];
+	int error;
+
+	if (tc_diff(s->want, &s->state, &s->done))
+		return fail_with(err, errsize, "no memory");
+	if (!s->done.n)
+		return 0;
+	if (remember(s, err, errsize))
+		return -1;
+	s->ran = true;
+	if (tc_run(nl, s->link.ifindex, &s->done, &error, why, sizeof(why)) ||
+	    verify(nl, s, why, sizeof(why)))
+		return give_up(nl, s, why, err, errsize);
+	return (int)s->done.n;
+}
+
+/* All that is at the point goes with its qdisc. */
+static int delete_all(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	const struct tc_object *o = top_of(&s->state, s->top);
+	struct tc_change change = {.op = TC_DELETE, .o = o};
+	struct tc_changes c = {.v = &change, .n = 1};
+	int error;
+
+	return tc_run(nl, s->link.ifindex, &c, &error, err, errsize);
+}
+
+int tc_side_remove(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	enum tc_owner owner = tc_side_owner(s);
+	struct tc_state saved;
+	struct tc_saved f;
+	char why[TEXT];
+	int found;
+
+	if (owner == TC_SOMEBODY)
+		return 0;
+	if (tc_saved_find(&f, &s->link, s->top, err, errsize))
+		return -1;
+	found = tc_saved_read(&f, &saved, err, errsize);
+	if (found < 0)
+		return -1;
+	if (owner == TC_WEIR && delete_all(nl, s, err, errsize)) {
+		tc_state_free(&saved);
+		return -1;
+	}
+	if (found && tc_rebuild(nl, s->link.ifindex, &saved, s->top, why, sizeof(why))) {
+		fail_with(err, errsize,
+			  "%s: weir's qdisc is gone, and what it had replaced could not be put "
+			  "back (it stands in %s): %s",
+			  s->link.name, f.path, why);
+		tc_state_free(&saved);
+		return -1;
+	}
+	tc_saved_drop(&f);
+	tc_state_free(&saved);
+	return owner == TC_WEIR || found;
+}
