@@ -26,7 +26,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_check, cmd_replay, cmd_test, cmd_run, cmd_reload, cmd_status,
-	cmd_stats, cmd_top;
+	cmd_stats, cmd_top, cmd_tc;
 
 /* All of a command's help to stdout. CMD_OK (or CMD_FAIL when it cannot be written). */
 int cmd_help(const struct cmd *c);

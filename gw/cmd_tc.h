@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The subcommands of `weir tc`, in a table in cmd_tc.c. */
+/* `weir tc`: a function for each of its subcommands, in gw/cmd_tc_NAME.c. */
 #ifndef WEIR_GW_CMD_TC_H
 #define WEIR_GW_CMD_TC_H
 
 #include "gw/cmd.h"
 
-extern const struct cmd cmd_tc_apply, cmd_tc_diff, cmd_tc_show, cmd_tc_remove, cmd_tc_parity;
+/* argv[0] is the subcommand's name; getopt's state is fresh. An exit code. */
+int cmd_tc_show(int argc, char **argv);
 
 #endif

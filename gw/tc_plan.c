@@ -309,7 +309,6 @@ struct tc_plan *tc_plan_new(const struct policy *p, const struct policy_link *l,
 		tc_plan_free(t);
 		t = NULL;
 	}
-	tc_rules_free(&b.rules);
 	free(b.share);
 	return t;
 }
@@ -319,6 +318,7 @@ void tc_plan_free(struct tc_plan *t)
 	if (!t)
 		return;
 	tc_list_free(&t->list);
+	tc_rules_free(&t->rules);
 	for (size_t i = 0; i < t->n_note; i++)
 		free(t->note[i].text);
 	free(t->note);
@@ -335,4 +335,12 @@ const struct policy_class *tc_plan_class(const struct tc_plan *t, uint32_t class
 		return NULL;
 	i = t->index[TC_H_MIN(classid)];
 	return i != TC_NO_CLASS ? t->link->all[i] : NULL;
+}
+
+const struct tc_rule *tc_plan_rule(const struct tc_plan *t, size_t filter)
+{
+	/* the last of the list, in the order of the rules, behind the one for what is not IP */
+	size_t first = t->list.n - t->rules.n;
+
+	return filter >= first ? &t->rules.v[filter - first] : NULL;
 }

@@ -40,9 +40,8 @@ struct tc_device {
 };
 
 /*
- * How near the kernel comes to a key of the policy. TC_LOOSE ones are warnings, and errors
- * under
- * --strict; TC_EXACT ones are told by `weir tc show` alone.
+ * How near the kernel comes to a key of the policy. TC_LOOSE notes are warnings, and errors
+ * under --strict; TC_EXACT ones are told by `weir tc show` alone.
  */
 enum tc_fidelity { TC_EXACT, TC_LOOSE };
 
@@ -54,12 +53,38 @@ struct tc_note {
 	char *text; /* what was made of it, and if it is not the same, why */
 };
 
+/* What a filter looks at that is not what it seems to be where the kernel runs it. */
+enum tc_reads {
+	TC_READS_LATER = 1,   /* a later fragment may not be taken as its first one was */
+	TC_READS_LENGTH = 2,  /* the packet's length */
+	TC_READS_PAYLOAD = 4, /* what lies behind the first 20 bytes of the upper header */
+};
+
+/*
+ * How packets are told apart, level by level: what the filters of the plan are made from, and
+ * what classifies before address translation as well. For each class with classes (and the
+ * link's root), its children's criteria in file order.
+ */
+struct tc_rule {
+	const struct policy_class *at;	    /* the class (or root) whose level this is */
+	const struct policy_class *to;	    /* the child that takes what matches */
+	const struct policy_filter *filter; /* as written; NULL: default, or DSCP alone */
+	struct sock_filter *insn; /* from the IP header on: dscp and filter; returns 0 or ~0 */
+	uint16_t n;
+	unsigned reads; /* of enum tc_reads */
+};
+struct tc_rules {
+	struct tc_rule *v;
+	size_t n;
+};
+
 #define TC_NO_CLASS UINT16_MAX /* above POLICY_CLASSES_MAX */
 struct tc_plan {
 	const struct policy_link *link;
 	struct tc_list list; /* in the order in which they can be made */
 	uint32_t *classid;   /* by policy_class.index; of the root: TC_LINK_CLASS */
 	uint16_t *index;     /* the other way round: by minor number; of none: TC_NO_CLASS */
+	struct tc_rules rules;
 	struct tc_note *note;
 	size_t n_note;
 };
@@ -78,30 +103,20 @@ void tc_plan_free(struct tc_plan *t);
  * The class that a classid stands for; NULL: none. For counters that are read back.
  */
 const struct policy_class *tc_plan_class(const struct tc_plan *t, uint32_t classid);
+/* The rule that a filter of t->list was made from; NULL: the one that lets pass what is not IP.
+ */
+const struct tc_rule *tc_plan_rule(const struct tc_plan *t, size_t filter);
 
 /*
- * How packets are told apart, level by level: what the filters of the plan are made from, and
- * what classifies before address translation as well. For each class with classes (and the
- * link's root), its children's criteria in file order.
+ * What is said of several classes in the same words, told once: a call of fn for each, in the
+ * order of the notes, with all that are the same. 0, or -1: no memory.
  */
-struct tc_rule {
-	const struct policy_class *at;	    /* the class (or root) whose level this is */
-	const struct policy_class *to;	    /* the child that takes what matches */
-	const struct policy_filter *filter; /* as written; NULL: default, or DSCP alone */
-	struct sock_filter *insn; /* from the IP header on: dscp and filter; returns 0 or ~0 */
-	uint16_t n;
-	unsigned reads; /* of enum tc_reads */
-};
-/* What a filter looks at that is not what it seems to be where the kernel runs it. */
-enum tc_reads {
-	TC_READS_LATER = 1,   /* a later fragment may not be taken as its first one was */
-	TC_READS_LENGTH = 2,  /* the packet's length */
-	TC_READS_PAYLOAD = 4, /* what lies behind the first 20 bytes of the upper header */
-};
-struct tc_rules {
-	struct tc_rule *v;
-	size_t n;
-};
+int tc_plan_tell(const struct tc_plan *t,
+		 void (*fn)(void *arg, const struct tc_note *const *same, size_t n), void *arg);
+/* All TC_LOOSE ones as complaints of that severity. How many, or -1: no memory. */
+int tc_plan_complain(const struct tc_plan *t, const struct policy *p, enum policy_severity sev,
+		     struct policy_report *r);
+
 /* 0; -1: as tc_plan_new(). */
 int tc_rules_build(struct tc_rules *rules, const struct policy *p, const struct policy_link *l,
 		   struct policy_report *r, char *err, size_t errsize);

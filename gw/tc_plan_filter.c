@@ -251,10 +251,10 @@ static int level_filters(struct tc_build *b, const struct tc_rule *rule, size_t 
 
 int tc_filters_build(struct tc_build *b)
 {
-	const struct tc_rules *rules = &b->rules;
+	const struct tc_rules *rules = &b->t->rules;
 	size_t n;
 
-	if (tc_rules_build(&b->rules, b->p, b->l, b->r, b->err, b->errsize))
+	if (tc_rules_build(&b->t->rules, b->p, b->l, b->r, b->err, b->errsize))
 		return -1;
 	for (size_t i = 0; i < rules->n; i += n) {
 		for (n = 1; i + n < rules->n && rules->v[i + n].at == rules->v[i].at;)

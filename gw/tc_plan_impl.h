@@ -7,6 +7,7 @@
  *   tc_plan_line.c    what the line counts for a packet: the size table
  *   tc_plan_filter.c  rules, and filters from them
  *   tc_plan_note.c, tc_plan_note_class.c  what is said of each key
+ *   tc_plan_tell.c    and how it is told
  */
 #ifndef WEIR_GW_TC_PLAN_IMPL_H
 #define WEIR_GW_TC_PLAN_IMPL_H
@@ -45,7 +46,6 @@ struct tc_build {
 	uint64_t round;	 /* bytes that all leaves of the widest prio send in their turns */
 	struct tc_share *share; /* by policy_class.index */
 
-	struct tc_rules rules;
 	bool crowded; /* there are more ranks than prios */
 	size_t room;  /* for notes */
 };

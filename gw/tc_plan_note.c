@@ -153,9 +153,9 @@ static size_t find_reads(const struct tc_build *b, unsigned what, const struct t
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->rules.n; i++)
-		if (b->rules.v[i].filter && (b->rules.v[i].reads & what) && !n++)
-			*first = &b->rules.v[i];
+	for (size_t i = 0; i < b->t->rules.n; i++)
+		if (b->t->rules.v[i].filter && (b->t->rules.v[i].reads & what) && !n++)
+			*first = &b->t->rules.v[i];
 	return n;
 }
 
