@@ -10,6 +10,9 @@ static const struct subcommand {
 	int (*run)(int argc, char **argv);
 } subcommands[] = {
 	{"show", cmd_tc_show},
+	{"apply", cmd_tc_apply},
+	{"diff", cmd_tc_diff},
+	{"remove", cmd_tc_remove},
 };
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
@@ -35,18 +38,25 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_tc = {
 	.name = "tc",
-	.args = "show POLICY [--link NAME] [--strict] [--json]",
+	.args = "show|apply|diff|remove POLICY [--link NAME] [--strict] [--replace] [--json]",
 	.line = "The same policy as rules of the kernel's traffic control",
 	.help = "  show         what the rules would be, and what becomes of each key of the "
 		"policy\n"
+		"  apply        makes the kernel's rules so: only what differs, all or "
+		"nothing\n"
+		"  diff         what the kernel has against what the policy wants\n"
+		"  remove       deletes the rules, and puts back what they had replaced\n"
 		"  POLICY       a file, - for standard input\n"
-		"  --link NAME  this link alone\n"
+		"  --link NAME  this link alone; else all that have an interface\n"
 		"  --strict     what the kernel does not do exactly is an error\n"
+		"  --replace    of apply: a qdisc that weir did not make is put aside until "
+		"remove\n"
 		"  --json       for programs\n\n"
 		"show asks nothing of the kernel and needs no privileges: it takes it to have "
-		"all\nthat the policy needs.\n"
-		"Exit: 0 done; 1 the policy is invalid, or cannot be had in the kernel (or "
-		"not\n"
-		"exactly, with --strict); 2 it cannot be read.\n",
+		"all\nthat the policy needs. The others need root.\n"
+		"Exit: 0 done, or nothing differs; 1 the policy is invalid, cannot be had in "
+		"the\nkernel (or not exactly, with --strict), or what the kernel has differs; "
+		"2 "
+		"it could\nnot be done.\n",
 	.run = run,
 };

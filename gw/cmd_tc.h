@@ -7,5 +7,8 @@
 
 /* argv[0] is the subcommand's name; getopt's state is fresh. An exit code. */
 int cmd_tc_show(int argc, char **argv);
+int cmd_tc_apply(int argc, char **argv);
+int cmd_tc_diff(int argc, char **argv);
+int cmd_tc_remove(int argc, char **argv);
 
 #endif

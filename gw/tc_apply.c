@@ -78,7 +78,8 @@ static int read_all(struct tc_target *t, char *err, size_t errsize)
 	return 0;
 }
 
-static int open_target(struct tc_target *t, struct policy_report *r, char *err, size_t errsize)
+static int open_target(struct tc_target *t, struct policy_report *r, bool *impossible, char *err,
+		       size_t errsize)
 {
 	struct tc_device dev;
 
@@ -88,8 +89,10 @@ static int open_target(struct tc_target *t, struct policy_report *r, char *err, 
 		return -1;
 	dev = (struct tc_device){.header = header_of(&t->interface), .mtu = t->interface.mtu};
 	t->plan = tc_plan_new(t->o.policy, t->o.link, t->o.can, &dev, r, err, errsize);
-	if (!t->plan)
-		return -1;
+	if (!t->plan) {
+		*impossible = *err || r->errors;
+		return *impossible ? -1 : fail_with(err, errsize, "no memory");
+	}
 	t->tree.top = TC_H_ROOT;
 	t->tree.want = &t->plan->list;
 	t->way.top = TC_H_INGRESS;
@@ -99,11 +102,12 @@ static int open_target(struct tc_target *t, struct policy_report *r, char *err, 
 }
 
 struct tc_target *tc_target_open(const struct tc_target_opts *o, struct policy_report *r,
-				 char *err, size_t errsize)
+				 bool *impossible, char *err, size_t errsize)
 {
 	struct tc_target *t = calloc(1, sizeof(*t));
 
 	*err = '\0';
+	*impossible = false;
 	if (!t) {
 		fail_with(err, errsize, "no memory");
 		return NULL;
@@ -112,7 +116,7 @@ struct tc_target *tc_target_open(const struct tc_target_opts *o, struct policy_r
 	t->ingress = o->link->direction == POLICY_INGRESS;
 	if (!o->link->interface)
 		fail_with(err, errsize, "link \"%s\" has no interface", o->link->name);
-	else if (!open_target(t, r, err, errsize))
+	else if (!open_target(t, r, impossible, err, errsize))
 		return t;
 	tc_target_close(t);
 	return NULL;

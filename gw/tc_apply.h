@@ -38,10 +38,10 @@ struct tc_target_opts {
 
 /*
  * NULL with one line in err (empty when a complaint was told to r): no such interface, no
- * permission, a kernel without what it takes.
+ * permission; or, and then *impossible is set, the policy cannot be had in this kernel.
  */
 struct tc_target *tc_target_open(const struct tc_target_opts *o, struct policy_report *r,
-				 char *err, size_t errsize);
+				 bool *impossible, char *err, size_t errsize);
 void tc_target_close(struct tc_target *t);
 
 const struct tc_plan *tc_target_plan(const struct tc_target *t);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* weir tc apply, weir tc remove: the kernel's rules as the policy wants them, and away again.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "gw/cmd_tc.h"
+#include "gw/cmd_tc_links.h"
+#include "gw/json.h"
+
+/* Nothing of all or nothing is left half done because somebody was impatient. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* The links before i are taken back as well. */
+static int give_up(const struct tc_links *l, size_t i, const char *why)
+{
+	char err[1024];
+
+	cmd_fail("link \"%s\": %s", l->link[i]->name, why);
+	while (i-- > 0)
+		if (tc_target_revert(l->target[i], err, sizeof(err)))
+			cmd_fail("link \"%s\": taking back what was done: %s", l->link[i]->name,
+				 err);
+	return CMD_FAIL;
+}
+
+static int apply(const struct tc_links *l, const struct tc_args *a)
+{
+	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
+	int *n = NULL, status = CMD_OK;
+	char err[1024];
+
+	n = calloc(l->n, sizeof(*n));
+	if (!n)
+		status = cmd_fail("out of memory");
+	for (size_t i = 0; !status && i < l->n; i++) {
+		n[i] = tc_target_apply(l->target[i], err, sizeof(err));
+		if (n[i] < 0)
+			status = give_up(l, i, err);
+	}
+	for (size_t i = 0; !status && i < l->n; i++) {
+		const char *device = tc_target_device(l->target[i]);
+
+		if (doc) {
+			json_t *j = tc_links_entry(l->link[i], device);
+
+			json_object_set_new(j, "changed", json_integer(n[i]));
+			json_array_append_new(links, j);
+		} else if (n[i]) {
+			printf("%s: %s: %d %s changed\n", l->link[i]->name, device, n[i],
+			       n[i] == 1 ? "object" : "objects");
+		} else {
+			printf("%s: %s: nothing to change\n", l->link[i]->name, device);
+		}
+	}
+	free(n);
+	if (doc && !status)
+		json_print(doc, stdout);
+	else
+		json_decref(doc);
+	return cmd_flush(status);
+}
+
+int cmd_tc_apply(int argc, char **argv)
+{
+	struct tc_args a;
+	struct tc_links l;
+	int status;
+
+	if (!tc_args_get(&a, argc, argv, &status))
+		return status;
+	hold_signals();
+	status = tc_links_read(&l, &a);
+	if (!status)
+		status = tc_links_open(&l, &a, true);
+	if (!status)
+		status = apply(&l, &a);
+	tc_links_close(&l);
+	return status;
+}
+
+static int remove_all(const struct tc_links *l, const struct tc_args *a)
+{
+	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
+	int status = CMD_OK;
+	char err[1024];
+
+	/* one that cannot be removed is no reason to keep the others */
+	for (size_t i = l->n; i-- > 0;) {
+		int removed = tc_remove(l->link[i], err, sizeof(err));
+
+		if (removed < 0) {
+			status = cmd_fail("link \"%s\": %s", l->link[i]->name, err);
+			continue;
+		}
+		if (doc) {
+			json_t *j = tc_links_entry(l->link[i], NULL);
+
+			json_object_set_new(j, "removed", json_boolean(removed));
+			json_array_append_new(links, j);
+			continue;
+		}
+		printf("%s: %s: %s\n", l->link[i]->name, l->link[i]->interface,
+		       removed ? "removed" : "nothing of weir's");
+	}
+	if (doc)
+		json_print(doc, stdout);
+	return cmd_flush(status);
+}
+
+int cmd_tc_remove(int argc, char **argv)
+{
+	struct tc_args a;
+	struct tc_links l;
+	int status;
+
+	if (!tc_args_get(&a, argc, argv, &status))
+		return status;
+	hold_signals();
+	status = tc_links_read(&l, &a);
+	if (!status)
+		status = remove_all(&l, &a);
+	tc_links_close(&l);
+	return status;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/cmd_tc_links.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gw/cmd_tc.h"
+#include "gw/json.h"
+
+bool tc_args_get(struct tc_args *a, int argc, char **argv, int *status)
+{
+	static const struct option options[] = {
+		{"link", required_argument, NULL, 'l'}, {"strict", no_argument, NULL, 's'},
+		{"replace", no_argument, NULL, 'r'},	{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	{0}};
+	int c;
+
+	*a = (struct tc_args){0};
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			a->link = optarg;
+			break;
+		case 's':
+			a->strict = true;
+			break;
+		case 'r':
+			a->replace = true;
+			break;
+		case 'j':
+			a->json = true;
+			break;
+		case 'h':
+			*status = cmd_help(&cmd_tc);
+			return false;
+		default:
+			*status = cmd_usage(&cmd_tc, NULL);
+			return false;
+		}
+	}
+	*status = CMD_OK;
+	if (a->replace && strcmp(argv[0], "apply") != 0)
+		*status = cmd_usage(&cmd_tc, "%s has no --replace", argv[0]);
+	else if (a->strict && !strcmp(argv[0], "remove"))
+		*status = cmd_usage(&cmd_tc, "%s has no --strict", argv[0]);
+	else if (optind == argc)
+		*status = cmd_usage(&cmd_tc, "%s: no policy is named", argv[0]);
+	else if (argc - optind != 1)
+		*status = cmd_usage(&cmd_tc, "%s takes one policy", argv[0]);
+	if (*status)
+		return false;
+	a->policy = argv[optind];
+	return true;
+}
+
+int tc_links_read(struct tc_links *l, const struct tc_args *a)
+{
+	int status;
+
+	*l = (struct tc_links){0};
+	l->policy = cmd_policy(a->policy, &status);
+	if (!l->policy)
+		return status;
+	l->link = calloc(l->policy->n_link, sizeof(const struct policy_link *));
+	l->target = calloc(l->policy->n_link, sizeof(struct tc_target *));
+	if (!l->link || !l->target)
+		return cmd_fail("out of memory");
+	if (a->link && !policy_find_link(l->policy, a->link))
+		return cmd_fail("%s has no link \"%s\"", l->policy->file,
+				policy_shown(a->link).s);
+	for (size_t i = 0; i < l->policy->n_link; i++) {
+		const struct policy_link *p = l->policy->link[i];
+
+		if (a->link ? !strcmp(a->link, p->name) : p->interface != NULL)
+			l->link[l->n++] = p;
+	}
+	if (!l->n)
+		return cmd_fail("%s: no link has an interface", l->policy->file);
+	if (!l->link[0]->interface)
+		return cmd_fail("link \"%s\" has no interface", l->link[0]->name);
+	return CMD_OK;
+}
+
+static int open_one(struct tc_links *l, size_t i, const struct tc_args *a,
+		    const struct tc_can *can, struct policy_report *r)
+{
+	struct tc_target_opts o = {
+		.policy = l->policy, .link = l->link[i], .can = can, .replace = a->replace};
+	bool impossible;
+	char err[1024];
+
+	l->target[i] = tc_target_open(&o, r, &impossible, err, sizeof(err));
+	if (l->target[i])
+		return CMD_OK;
+	if (*err && impossible)
+		fprintf(stderr, "%s\n", err); /* with its place */
+	else if (*err)
+		cmd_fail("link \"%s\": %s", l->link[i]->name, err);
+	return impossible ? CMD_NO : CMD_FAIL;
+}
+
+int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
+{
+	struct policy_report to = {.fn = cmd_complain};
+	struct policy_gather g;
+	struct tc_can can;
+	int status = CMD_OK;
+	char err[512];
+
+	if (tc_probe(&can, err, sizeof(err)))
+		return cmd_fail("%s", err);
+	policy_gather_begin(&g, &to);
+	for (size_t i = 0; i < l->n; i++) {
+		int s = open_one(l, i, a, &can, &g.report);
+
+		status = s > status ? s : status;
+		if (!s && complain &&
+		    tc_plan_complain(tc_target_plan(l->target[i]), l->policy,
+				     a->strict ? POLICY_ERROR : POLICY_WARNING, &g.report) < 0)
+			status = cmd_fail("out of memory");
+	}
+	policy_gather_end(&g);
+	return !status && to.errors ? CMD_NO : status;
+}
+
+void tc_links_close(struct tc_links *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		tc_target_close(l->target[i]);
+	free(l->target);
+	free(l->link);
+	policy_free(l->policy);
+	*l = (struct tc_links){0};
+}
+
+json_t *tc_links_document(const struct tc_links *l, json_t **links)
+{
+	json_t *doc = json_object();
+
+	*links = json_array();
+	json_head(doc);
+	json_object_set_new(doc, "policy", json_text(l->policy->file));
+	json_object_set_new(doc, "links", *links);
+	return doc;
+}
+
+json_t *tc_links_entry(const struct policy_link *l, const char *device)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "link", json_text(l->name));
+	json_object_set_new(j, "interface", json_text(l->interface));
+	if (device)
+		json_object_set_new(j, "device", json_text(device));
+	return j;
+}
