@@ -9,10 +9,8 @@ static const struct subcommand {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } subcommands[] = {
-	{"show", cmd_tc_show},
-	{"apply", cmd_tc_apply},
-	{"diff", cmd_tc_diff},
-	{"remove", cmd_tc_remove},
+	{"show", cmd_tc_show},	   {"apply", cmd_tc_apply},   {"diff", cmd_tc_diff},
+	{"remove", cmd_tc_remove}, {"parity", cmd_tc_parity},
 };
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 

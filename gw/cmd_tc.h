@@ -10,5 +10,6 @@ int cmd_tc_show(int argc, char **argv);
 int cmd_tc_apply(int argc, char **argv);
 int cmd_tc_diff(int argc, char **argv);
 int cmd_tc_remove(int argc, char **argv);
+int cmd_tc_parity(int argc, char **argv);
 
 #endif

@@ -176,7 +176,9 @@ static int parity(const struct policy *p, const struct args *a)
 	return cmd_flush(status);
 }
 
-static int run(int argc, char **argv)
+static const struct cmd cmd_parity;
+
+int cmd_tc_parity(int argc, char **argv)
 {
 	static const struct option options[] = {{"link", required_argument, NULL, 'l'},
 						{"json", no_argument, NULL, 'j'},
@@ -195,15 +197,15 @@ static int run(int argc, char **argv)
 			a.json = true;
 			break;
 		case 'h':
-			return cmd_help(&cmd_tc_parity);
+			return cmd_help(&cmd_parity);
 		default:
-			return cmd_usage(&cmd_tc_parity, NULL);
+			return cmd_usage(&cmd_parity, NULL);
 		}
 	}
 	if (argc - optind < 2)
-		return cmd_usage(&cmd_tc_parity, argc == optind
-							 ? "no policy and no capture is named"
-							 : "no capture is named");
+		return cmd_usage(&cmd_parity, argc == optind
+						      ? "no policy and no capture is named"
+						      : "no capture is named");
 	a.policy = argv[optind];
 	a.capture = argv + optind + 1;
 	a.n_capture = argc - optind - 1;
@@ -215,7 +217,7 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct cmd cmd_tc_parity = {
+static const struct cmd cmd_parity = {
 	.name = "tc parity",
 	.args = "POLICY CAPTURE... [--link NAME] [--json]",
 	.line = "Whether the kernel puts a capture's packets into the classes of the replay",
@@ -228,5 +230,5 @@ const struct cmd cmd_tc_parity = {
 		"Later fragments and packets that the capture has cut are told, and counted\n"
 		"apart: tc cannot know better.\n"
 		"Exit: 0 the same classes; 1 not; 2 it could not be done.\n",
-	.run = run,
+	.run = cmd_tc_parity,
 };

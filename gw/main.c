@@ -8,9 +8,9 @@
 
 #include "gw/cmd.h"
 
-static const struct cmd *const commands[] = {&cmd_check,  &cmd_replay, &cmd_test,  &cmd_run,
-					     &cmd_reload, &cmd_status, &cmd_stats, &cmd_top,
-					     &cmd_tc};
+static const struct cmd *const commands[] = {&cmd_check, &cmd_replay, &cmd_test,
+					     &cmd_run,	 &cmd_reload, &cmd_status,
+					     &cmd_stats, &cmd_top,    &cmd_tc};
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void print_usage(FILE *f)

@@ -35,7 +35,7 @@ static int decide(struct tc_nat_job *job, const struct policy *p, const char *wh
 		  struct policy_report *r)
 {
 	const struct policy_link *l = job->plan.plan->link;
-	char why[512];
+	char why[768];
 	unsigned n;
 
 	if (l->direction == POLICY_INGRESS) {

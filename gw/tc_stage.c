@@ -112,8 +112,8 @@ int tc_stage_apply(uint32_t ifindex, struct tc_plan *plan, char *err, size_t err
 	failed = tc_state_read(nl, ifindex, &have, err, errsize);
 	if (!failed && tc_diff(&plan->list, &have, &changes))
 		failed = fail_with(err, errsize, "%s", strerror(ENOMEM));
-	if (!failed && tc_run(nl, ifindex, &changes, &error, err, errsize) < changes.n)
-		failed = -1;
+	if (!failed)
+		failed = tc_run(nl, ifindex, &changes, &error, err, errsize);
 	tc_changes_free(&changes);
 	tc_state_free(&have);
 	tc_nl_close(nl);
