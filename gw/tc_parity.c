@@ -28,6 +28,7 @@ struct device {
 	uint64_t sent;			   /* packets given to it */
 	struct tc_stage_count all;	   /* of the whole device, as read last */
 	struct tc_stage_count *now, *then; /* by policy_class.index: as read last, and before */
+	struct match *alone; /* the policy's answer to a packet that has no others around it */
 };
 
 /* One packet, kept until its batch is compared. */
@@ -39,7 +40,6 @@ struct kept {
 	uint64_t number;
 	const struct policy_class *class; /* NULL: unshaped */
 	uint32_t charged;
-	enum tc_parity_why why;
 };
 
 struct tc_parity {
@@ -50,6 +50,7 @@ struct tc_parity {
 	struct engine *engine;
 	struct device *device; /* as result.link */
 	int fd;
+	uint32_t orphans; /* later fragments that were asked about alone */
 	struct kept batch[BATCH];
 	size_t n;
 };
@@ -160,13 +161,35 @@ static void criterion(void *arg, const struct policy_class *c, const char *what,
 							      : sizeof(x->s) - x->used - 1;
 }
 
+/*
+ * Whether the kernel did what the policy says of just the bytes that it got: a later fragment
+ * without its first, zeros for what the capture has cut. Only then is a difference excused.
+ */
+static enum tc_parity_why why_of(struct tc_parity *t, const struct kept *k,
+				 const struct policy_class *kernel)
+{
+	enum tc_parity_why why = k->d.flags & DISSECT_FRAG_LATER ? TC_PARITY_FRAGMENT
+				 : k->d.caplen < k->d.len	 ? TC_PARITY_CUT
+								 : TC_PARITY_FILTER;
+	struct match_result res;
+	struct dissected d;
+
+	if (why == TC_PARITY_FILTER || !kernel || kernel == k->class ||
+	    dissect_ip(k->mem, k->p.len, k->p.len, &d))
+		return TC_PARITY_FILTER;
+	d.frag_id = t->orphans++; /* never that of a first fragment: none is asked here */
+	match_packet(t->device[k->device].alone, &d, 0, &res);
+	return res.class == kernel ? why : TC_PARITY_FILTER;
+}
+
 static int differs(struct tc_parity *t, const struct kept *k, const struct policy_class *kernel)
 {
 	struct tc_parity_result *r = &t->result;
+	enum tc_parity_why why = why_of(t, k, kernel);
 	struct tc_parity_difference *v;
 	struct text x = {.used = 0};
 
-	r->differ[k->why]++;
+	r->differ[why]++;
 	if (r->n_difference == TC_PARITY_SHOWN)
 		return 0;
 	v = realloc(r->difference, (r->n_difference + 1) * sizeof(*v));
@@ -180,7 +203,7 @@ static int differs(struct tc_parity *t, const struct kept *k, const struct polic
 					   .link = r->link[k->device].link,
 					   .replay = k->class,
 					   .kernel = kernel,
-					   .why = k->why,
+					   .why = why,
 					   .filters = strdup(x.s)};
 	return v->filters ? 0 : -1;
 }
@@ -282,9 +305,6 @@ static void class_of(struct tc_parity *t, const struct ahead_packet *p, struct k
 
 	c->replay_packets++;
 	c->replay_bytes += k->charged;
-	k->why = p->d.flags & DISSECT_FRAG_LATER ? TC_PARITY_FRAGMENT
-		 : p->d.caplen < p->d.len	 ? TC_PARITY_CUT
-						 : TC_PARITY_FILTER;
 	k->d = p->d;
 	k->d.ip = k->mem;
 }
@@ -402,6 +422,9 @@ static int open_device(struct tc_parity *t, const struct tc_can *can,
 	d->then = calloc(l->n_all, sizeof(*d->then));
 	if (!pl->of || !d->now || !d->then)
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	d->alone = match_new(t->o.policy, &(struct match_opts){.only = l}, r);
+	if (!d->alone)
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	d->plan = tc_plan_new(t->o.policy, l, can, &dev, r, err, errsize);
 	if (!d->plan || tc_stage_apply(d->ifindex, d->plan, err, errsize))
 		return -1;
@@ -466,6 +489,7 @@ void tc_parity_close(struct tc_parity *t)
 	forget(t);
 	for (size_t i = 0; i < t->result.n_link; i++) {
 		tc_plan_free(t->device[i].plan);
+		match_free(t->device[i].alone);
 		free(t->device[i].now);
 		free(t->device[i].then);
 		free(t->result.link[i].of);

@@ -28,7 +28,11 @@ struct tc_parity_opts {
 	void *arg;
 };
 
-/* Why the kernel may tell a packet otherwise and nothing is wrong with the filters. */
+/*
+ * Why the kernel may tell a packet otherwise and nothing is wrong with the filters: said only
+ * where the policy itself, asked of just the bytes that the kernel got, gives the kernel's
+ * class.
+ */
 enum tc_parity_why {
 	TC_PARITY_FILTER,   /* none of the below: a fault */
 	TC_PARITY_FRAGMENT, /* a later fragment: weir sends it after its first; tc sees no more
