@@ -55,6 +55,7 @@ static void print_text(const struct tc_parity_result *r)
 		"differ: a filter means something else in the kernel",
 		"later fragments: weir sends them after their first, tc sees only them",
 		"not whole in the capture: the kernel got zeros for what is missing",
+		"larger than the size table: the same class, charged a little otherwise",
 	};
 
 	for (size_t i = 0; i < r->n_link; i++) {
@@ -79,7 +80,7 @@ static void print_text(const struct tc_parity_result *r)
 		if (r->differ[i])
 			printf("%" PRIu64 " packets: %s\n", r->differ[i], meaning[i]);
 	printf("%" PRIu64 " packets, %" PRIu64 " on no link; %" PRIu64
-	       " sent through the kernel, %" PRIu64 " of them into another class\n",
+	       " sent through the kernel, %" PRIu64 " of them otherwise\n",
 	       r->packets, r->passed, r->sent, all_differ(r));
 }
 

@@ -57,7 +57,7 @@ struct tc_parity {
 
 const char *tc_parity_why_name(enum tc_parity_why why)
 {
-	static const char *const names[] = {"filter", "fragment", "cut"};
+	static const char *const names[] = {"filter", "fragment", "cut", "size"};
 
 	return names[why];
 }
@@ -165,8 +165,18 @@ static void criterion(void *arg, const struct policy_class *c, const char *what,
  * Whether the kernel did what the policy says of just the bytes that it got: a later fragment
  * without its first, zeros for what the capture has cut. Only then is a difference excused.
  */
+/* Beyond its table the kernel puts sizes together from entries, each of them rounded. */
+static bool beyond_table(const struct tc_plan *plan, const struct kept *k, uint64_t bytes)
+{
+	const struct tc_object *root = &plan->list.v[0];
+	uint64_t off = bytes > k->charged ? bytes - k->charged : k->charged - bytes;
+
+	return root->htb_qdisc.has_stab &&
+	       k->p.len + TC_STAGE_HEADER >= root->htb_qdisc.stab.n && off <= k->charged / 100;
+}
+
 static enum tc_parity_why why_of(struct tc_parity *t, const struct kept *k,
-				 const struct policy_class *kernel)
+				 const struct policy_class *kernel, uint64_t bytes)
 {
 	enum tc_parity_why why = k->d.flags & DISSECT_FRAG_LATER ? TC_PARITY_FRAGMENT
 				 : k->d.caplen < k->d.len	 ? TC_PARITY_CUT
@@ -174,18 +184,21 @@ static enum tc_parity_why why_of(struct tc_parity *t, const struct kept *k,
 	struct match_result res;
 	struct dissected d;
 
-	if (why == TC_PARITY_FILTER || !kernel || kernel == k->class ||
-	    dissect_ip(k->mem, k->p.len, k->p.len, &d))
+	if (kernel && kernel == k->class)
+		return beyond_table(t->device[k->device].plan, k, bytes) ? TC_PARITY_SIZE
+									 : TC_PARITY_FILTER;
+	if (why == TC_PARITY_FILTER || !kernel || dissect_ip(k->mem, k->p.len, k->p.len, &d))
 		return TC_PARITY_FILTER;
 	d.frag_id = t->orphans++; /* never that of a first fragment: none is asked here */
 	match_packet(t->device[k->device].alone, &d, 0, &res);
 	return res.class == kernel ? why : TC_PARITY_FILTER;
 }
 
-static int differs(struct tc_parity *t, const struct kept *k, const struct policy_class *kernel)
+static int differs(struct tc_parity *t, const struct kept *k, const struct policy_class *kernel,
+		   uint64_t bytes)
 {
 	struct tc_parity_result *r = &t->result;
-	enum tc_parity_why why = why_of(t, k, kernel);
+	enum tc_parity_why why = why_of(t, k, kernel, bytes);
 	struct tc_parity_difference *v;
 	struct text x = {.used = 0};
 
@@ -227,7 +240,7 @@ static int look_at(struct tc_parity *t, const struct kept *k, char *err, size_t 
 	}
 	if (found == k->class && (!found || bytes == k->charged))
 		return 0;
-	if (differs(t, k, found))
+	if (differs(t, k, found, bytes))
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	return 0;
 }

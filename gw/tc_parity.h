@@ -38,6 +38,7 @@ enum tc_parity_why {
 	TC_PARITY_FRAGMENT, /* a later fragment: weir sends it after its first; tc sees no more
 			       than it */
 	TC_PARITY_CUT,	    /* the capture has not all of its bytes: the kernel got zeros */
+	TC_PARITY_SIZE,	    /* larger than the plan's size table: charged a little otherwise */
 	TC_PARITY_WHYS
 };
 
