@@ -264,7 +264,7 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
 	if (look(&l, table))
 		return errno == EOPNOTSUPP || errno == ENOENT ? TC_NAT_NONE : -1;
-	if (!l.base && !l.n_chain) {
+	if (!l.rules) {
 		state = TC_NAT_NONE;
 	} else if (!n) {
 		state = TC_NAT_OTHER;
@@ -377,25 +377,48 @@ bool tc_nat_can(void)
 	return !error;
 }
 
-int tc_nat_remove(const char *interface, char *err, size_t errsize)
+/* A transaction of one message, if there is such a table. 1, 0 or -1, as tc_nat_remove(). */
+static int end(const char *interface, bool empty, char *err, size_t errsize)
 {
 	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ];
 	struct mnl_socket *nl;
 	struct nft_batch b;
+	struct look l;
+	bool there;
 	int error;
 
-	if (tc_nat_state(NULL, interface) == TC_NAT_NONE)
+	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
+	if (look(&l, table))
+		return errno == EOPNOTSUPP || errno == ENOENT
+			       ? 0
+			       : fail_with(err, errsize, "nftables: %s", strerror(errno));
+	there = empty ? l.rules : l.base || l.n_chain;
+	look_free(&l);
+	if (!there)
 		return 0;
 	nl = open_nft(err, errsize);
 	if (!nl)
 		return -1;
-	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
 	nft_begin(&b, 1);
-	nft_table(&b, table, NFT_MSG_DELTABLE, 0, 0);
+	if (empty)
+		nft_flush(&b, table, NULL);
+	else
+		nft_table(&b, table, NFT_MSG_DELTABLE, 0, 0);
 	error = nft_commit(nl, &b);
 	mnl_socket_close(nl);
 	if (error)
-		return fail_with(err, errsize, "nftables: removing table \"%s\": %s%s", table,
-				 strerror(error), hint(error));
+		return fail_with(err, errsize, "nftables: removing %stable \"%s\": %s%s",
+				 empty ? "the rules of " : "", table, strerror(error),
+				 hint(error));
 	return 1;
+}
+
+int tc_nat_remove(const char *interface, char *err, size_t errsize)
+{
+	return end(interface, false, err, errsize);
+}
+
+int tc_nat_empty(const char *interface, char *err, size_t errsize)
+{
+	return end(interface, true, err, errsize);
 }

@@ -60,7 +60,7 @@ int tc_nat_plan(struct tc_nat_plan *n, const struct policy *p, const struct tc_p
 		struct policy_report *r, char *err, size_t errsize);
 void tc_nat_plan_free(struct tc_nat_plan *n);
 
-/* What the kernel has of the interface's table. */
+/* What the kernel has of the interface's table; one without any rule is none. */
 enum tc_nat_state { TC_NAT_NONE, TC_NAT_SAME, TC_NAT_OTHER };
 /* `n` NULL: only whether there is one (TC_NAT_OTHER). -1 with errno. */
 int tc_nat_state(const struct tc_nat_plan *n, const char *interface);
@@ -69,6 +69,11 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface);
 int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize);
 /* Removes it. 1: removed; 0: there was none; -1 with err. */
 int tc_nat_remove(const char *interface, char *err, size_t errsize);
+/*
+ * Takes its rules away and leaves the base chain, for tc_nat_remove() when no queue holds
+ * packets any more: to tc_nat_state() it is none then. As that.
+ */
+int tc_nat_empty(const char *interface, char *err, size_t errsize);
 
 /* Whether the kernel has what the table is made of; tried in a transaction that leaves nothing.
  */
