@@ -27,7 +27,10 @@ static int give_up(const struct tc_links *l, size_t i, const char *why)
 {
 	char err[1024];
 
-	cmd_fail("link \"%s\": %s", l->link[i]->name, why);
+	if (i < l->n)
+		cmd_fail("link \"%s\": %s", l->link[i]->name, why);
+	else
+		cmd_fail("%s", why);
 	while (i-- > 0)
 		if (tc_target_revert(l->target[i], err, sizeof(err)))
 			cmd_fail("link \"%s\": taking back what was done: %s", l->link[i]->name,
@@ -38,7 +41,7 @@ static int give_up(const struct tc_links *l, size_t i, const char *why)
 static int apply(const struct tc_links *l, const struct tc_args *a)
 {
 	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
-	int *n = NULL, status = CMD_OK;
+	int *n = NULL, status = CMD_OK, tables = 0;
 	char err[1024];
 
 	n = calloc(l->n, sizeof(*n));
@@ -48,6 +51,12 @@ static int apply(const struct tc_links *l, const struct tc_args *a)
 		n[i] = tc_target_apply(l->target[i], err, sizeof(err));
 		if (n[i] < 0)
 			status = give_up(l, i, err);
+	}
+	/* what was changed for all links, each in one transaction; the last can fail whole */
+	if (!status) {
+		tables = tc_nat_commit(l->nat, l->n, err, sizeof(err));
+		if (tables < 0)
+			status = give_up(l, l->n, err);
 	}
 	for (size_t i = 0; !status && i < l->n; i++) {
 		const char *device = tc_target_device(l->target[i]);
@@ -65,10 +74,16 @@ static int apply(const struct tc_links *l, const struct tc_args *a)
 		}
 	}
 	free(n);
-	if (doc && !status)
+	if (!status && tables && !doc)
+		printf("nftables: %d %s for classification before address translation "
+		       "changed\n",
+		       tables, tables == 1 ? "table" : "tables");
+	if (doc && !status) {
+		json_object_set_new(doc, "nat_tables_changed", json_integer(tables));
 		json_print(doc, stdout);
-	else
+	} else {
 		json_decref(doc);
+	}
 	return cmd_flush(status);
 }
 
@@ -99,7 +114,11 @@ static int remove_all(const struct tc_links *l, const struct tc_args *a)
 	/* one that cannot be removed is no reason to keep the others */
 	for (size_t i = l->n; i-- > 0;) {
 		int removed = tc_remove(l->link[i], err, sizeof(err));
+		int table = removed < 0
+				    ? 0
+				    : tc_nat_remove(l->link[i]->interface, err, sizeof(err));
 
+		removed = table < 0 ? table : removed | table;
 		if (removed < 0) {
 			status = cmd_fail("link \"%s\": %s", l->link[i]->name, err);
 			continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* weir tc diff: what the kernel has against what the policy wants, object by object. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "gw/cmd_tc.h"
 #include "gw/cmd_tc_links.h"
@@ -29,6 +31,24 @@ static void tell(void *arg, char what, const char *is, const char *want)
 	json_array_append_new(o->objects, j);
 }
 
+/* How many, or -1 with err. */
+static int diff_nat(const struct tc_nat_job *job, struct out *o, char *err, size_t errsize)
+{
+	int what = tc_nat_differs(job);
+	char is[96], want[192];
+
+	if (what < 0) {
+		snprintf(err, errsize, "nftables: %s", strerror(errno));
+		return -1;
+	}
+	if (what == '=')
+		return 0;
+	snprintf(is, sizeof(is), "table inet " TC_NAT_TABLE "%s", job->interface);
+	snprintf(want, sizeof(want), "%s, which classifies before address translation", is);
+	tell(o, (char)what, what == '+' ? NULL : is, what == '-' ? NULL : want);
+	return 1;
+}
+
 static int diff(const struct tc_links *l, const struct tc_args *a)
 {
 	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
@@ -47,6 +67,11 @@ static int diff(const struct tc_links *l, const struct tc_args *a)
 			json_array_append_new(links, j);
 		}
 		n = tc_target_diff(l->target[i], tell, &o, err, sizeof(err));
+		if (n >= 0) {
+			int m = diff_nat(&l->nat[i], &o, err, sizeof(err));
+
+			n = m < 0 ? m : n + m;
+		}
 		if (n < 0)
 			status = cmd_fail("link \"%s\": %s", l->link[i]->name, err);
 		else if (n)

@@ -66,7 +66,8 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a)
 		return status;
 	l->link = calloc(l->policy->n_link, sizeof(const struct policy_link *));
 	l->target = calloc(l->policy->n_link, sizeof(struct tc_target *));
-	if (!l->link || !l->target)
+	l->nat = calloc(l->policy->n_link, sizeof(*l->nat));
+	if (!l->link || !l->target || !l->nat)
 		return cmd_fail("out of memory");
 	if (a->link && !policy_find_link(l->policy, a->link))
 		return cmd_fail("%s has no link \"%s\"", l->policy->file,
@@ -102,6 +103,18 @@ static int open_one(struct tc_links *l, size_t i, const struct tc_args *a,
 	return impossible ? CMD_NO : CMD_FAIL;
 }
 
+/* What concerns address translation; told to r. */
+static int open_nat(struct tc_links *l, size_t i, const struct tc_args *a,
+		    struct policy_report *r)
+{
+	char err[512];
+
+	if (!tc_nat_prepare(&l->nat[i], l->policy, tc_target_plan(l->target[i]), a->strict, r,
+			    err, sizeof(err)))
+		return CMD_OK;
+	return *err ? cmd_fail("link \"%s\": %s", l->link[i]->name, err) : CMD_NO;
+}
+
 int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
 {
 	struct policy_report to = {.fn = cmd_complain};
@@ -116,6 +129,8 @@ int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
 	for (size_t i = 0; i < l->n; i++) {
 		int s = open_one(l, i, a, &can, &g.report);
 
+		if (!s)
+			s = open_nat(l, i, a, complain ? &g.report : NULL);
 		status = s > status ? s : status;
 		if (!s && complain &&
 		    tc_plan_complain(tc_target_plan(l->target[i]), l->policy,
@@ -130,6 +145,9 @@ void tc_links_close(struct tc_links *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		tc_target_close(l->target[i]);
+	for (size_t i = 0; i < l->n && l->nat; i++)
+		tc_nat_job_free(&l->nat[i]);
+	free(l->nat);
 	free(l->target);
 	free(l->link);
 	policy_free(l->policy);

@@ -7,6 +7,7 @@
 
 #include "gw/cmd.h"
 #include "gw/tc_apply.h"
+#include "gw/tc_nat.h"
 
 struct tc_args {
 	const char *policy, *link;
@@ -20,6 +21,7 @@ struct tc_links {
 	struct policy *policy;
 	const struct policy_link **link;
 	struct tc_target **target; /* beside them; NULL until tc_links_open() */
+	struct tc_nat_job *nat;	   /* likewise */
 	size_t n;
 };
 /* CMD_OK, or an exit code, and why is said. */

@@ -26,6 +26,12 @@
 #define BASE "classify"
 #define COMMENT_MAX 120 /* of a rule, as nft shows it */
 #define CHAIN_NAME 16
+#define TABLE_NAME (sizeof(TC_NAT_TABLE) + IFNAMSIZ)
+
+static void table_name(const char *interface, char name[TABLE_NAME])
+{
+	snprintf(name, TABLE_NAME, TC_NAT_TABLE "%.15s", interface);
+}
 
 static void chain_name(const struct policy_class *at, char name[CHAIN_NAME])
 {
@@ -255,13 +261,22 @@ static int look(struct look *l, const char *table)
 	return -1;
 }
 
+static bool is_same(const struct tc_nat_plan *n, const struct look *l)
+{
+	char want[COMMENT_MAX + 1];
+
+	digest_text(n, want);
+	/* one rule more: that of the base chain */
+	return !strcmp(want, l->digest) && l->rules == n->rules.n + 1;
+}
+
 int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 {
-	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ], want[COMMENT_MAX + 1];
+	char table[TABLE_NAME];
 	struct look l;
 	int state;
 
-	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
+	table_name(interface, table);
 	if (look(&l, table))
 		return errno == EOPNOTSUPP || errno == ENOENT ? TC_NAT_NONE : -1;
 	if (!l.rules) {
@@ -269,10 +284,7 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 	} else if (!n) {
 		state = TC_NAT_OTHER;
 	} else {
-		digest_text(n, want);
-		/* one rule more: that of the base chain */
-		state = !strcmp(want, l.digest) && l.rules == n->rules.n + 1 ? TC_NAT_SAME
-									     : TC_NAT_OTHER;
+		state = is_same(n, &l) ? TC_NAT_SAME : TC_NAT_OTHER;
 	}
 	look_free(&l);
 	return state;
@@ -313,42 +325,78 @@ static const char *hint(int error)
 	return error == EPERM ? ": run as root, or with CAP_NET_ADMIN" : "";
 }
 
-int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize)
+/* What turns the table that is there into this one. Its base chain stays if there is one. */
+static void put_table(struct nft_batch *b, const struct tc_nat_plan *n, const struct look *l)
+{
+	if (l->base || l->n_chain) {
+		nft_flush(b, n->table, NULL);
+		for (size_t i = 0; i < l->n_chain; i++)
+			nft_delete_chain(b, n->table, l->chain[i]);
+	} else {
+		nft_table(b, n->table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, 0);
+	}
+	if (!l->base)
+		nft_base_chain(b, n->table, BASE, TC_NAT_PRIORITY);
+	put_chains(b, n);
+	nft_rule(b, jump_rule(n));
+	for (size_t i = 0; i < n->rules.n; i++)
+		nft_rule(b, class_rule(n, &n->rules.v[i]));
+}
+
+static int put_job(struct nft_batch *b, const struct tc_nat_job *job)
+{
+	char table[TABLE_NAME];
+	struct look l;
+	int status = 0;
+
+	table_name(job->interface, table);
+	if (look(&l, table))
+		return errno == EOPNOTSUPP && !job->wanted ? 0 : -1;
+	if (job->wanted && !is_same(&job->plan, &l)) {
+		put_table(b, &job->plan, &l);
+		status = 1;
+	} else if (!job->wanted && (l.base || l.n_chain)) {
+		nft_table(b, table, NFT_MSG_DELTABLE, 0, 0);
+		status = 1;
+	}
+	look_free(&l);
+	return status;
+}
+
+static size_t messages(const struct tc_nat_job *job)
+{
+	return job->wanted ? job->plan.rules.n + 2 * job->plan.plan->link->n_all + 4 : 1;
+}
+
+int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errsize)
 {
 	struct mnl_socket *nl = open_nft(err, errsize);
+	int changed = 0, error = 0;
 	struct nft_batch b;
-	struct look l;
-	int error;
+	size_t room = 0;
 
 	if (!nl)
 		return -1;
-	if (look(&l, n->table)) {
-		mnl_socket_close(nl);
-		return fail_with(err, errsize, "nftables: %s", strerror(errno));
+	for (size_t i = 0; i < n; i++)
+		room += messages(&job[i]);
+	nft_begin(&b, room);
+	for (size_t i = 0; i < n && !error; i++) {
+		int status = put_job(&b, &job[i]);
+
+		error = status < 0 ? errno : 0;
+		changed += status > 0;
 	}
-	nft_begin(&b, n->rules.n + n->plan->link->n_all + l.n_chain + 4);
-	if (l.base || l.n_chain) {
-		nft_flush(&b, n->table, NULL);
-		for (size_t i = 0; i < l.n_chain; i++)
-			nft_delete_chain(&b, n->table, l.chain[i]);
-	} else {
-		nft_table(&b, n->table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, 0);
-	}
-	if (!l.base)
-		nft_base_chain(&b, n->table, BASE, TC_NAT_PRIORITY);
-	put_chains(&b, n);
-	nft_rule(&b, jump_rule(n));
-	for (size_t i = 0; i < n->rules.n; i++)
-		nft_rule(&b, class_rule(n, &n->rules.v[i]));
-	error = nft_commit(nl, &b);
-	look_free(&l);
+	if (error || !changed)
+		free(b.mem);
+	else
+		error = nft_commit(nl, &b);
 	mnl_socket_close(nl);
 	if (error)
 		return fail_with(err, errsize,
-				 "nftables: table \"%s\" for classification before address "
+				 "nftables: rules for classification before address "
 				 "translation: %s%s",
-				 n->table, strerror(error), hint(error));
-	return 0;
+				 strerror(error), hint(error));
+	return changed;
 }
 
 bool tc_nat_can(void)
@@ -380,14 +428,14 @@ bool tc_nat_can(void)
 /* A transaction of one message, if there is such a table. 1, 0 or -1, as tc_nat_remove(). */
 static int end(const char *interface, bool empty, char *err, size_t errsize)
 {
-	char table[sizeof(TC_NAT_TABLE) + IFNAMSIZ];
+	char table[TABLE_NAME];
 	struct mnl_socket *nl;
 	struct nft_batch b;
 	struct look l;
 	bool there;
 	int error;
 
-	snprintf(table, sizeof(table), TC_NAT_TABLE "%.15s", interface);
+	table_name(interface, table);
 	if (look(&l, table))
 		return errno == EOPNOTSUPP || errno == ENOENT
 			       ? 0

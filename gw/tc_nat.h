@@ -65,8 +65,6 @@ enum tc_nat_state { TC_NAT_NONE, TC_NAT_SAME, TC_NAT_OTHER };
 /* `n` NULL: only whether there is one (TC_NAT_OTHER). -1 with errno. */
 int tc_nat_state(const struct tc_nat_plan *n, const char *interface);
 
-/* Makes it so, in one transaction. 0, or -1 with one line in err, nothing changed. */
-int tc_nat_set(const struct tc_nat_plan *n, char *err, size_t errsize);
 /* Removes it. 1: removed; 0: there was none; -1 with err. */
 int tc_nat_remove(const char *interface, char *err, size_t errsize);
 /*
@@ -100,8 +98,11 @@ int tc_nat_prepare(struct tc_nat_job *job, const struct policy *p, const struct 
  * another one, '=' nothing; -1 with errno.
  */
 int tc_nat_differs(const struct tc_nat_job *job);
-/* Makes it so; touches nothing that is right. 1: changed, 0: nothing to do, -1 with err. */
-int tc_nat_commit(const struct tc_nat_job *job, char *err, size_t errsize);
+/*
+ * Makes it so for n links, in one transaction; touches nothing that is right. How many tables
+ * were changed, or -1 with one line in err: none was.
+ */
+int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errsize);
 void tc_nat_job_free(struct tc_nat_job *job);
 
 #endif

@@ -99,19 +99,6 @@ int tc_nat_differs(const struct tc_nat_job *job)
 	return state == TC_NAT_SAME ? '=' : state == TC_NAT_NONE ? '+' : '~';
 }
 
-int tc_nat_commit(const struct tc_nat_job *job, char *err, size_t errsize)
-{
-	int what = tc_nat_differs(job);
-
-	if (what < 0)
-		return fail_with(err, errsize, "nftables: %s", strerror(errno));
-	if (what == '=')
-		return 0;
-	if (!job->wanted)
-		return tc_nat_remove(job->interface, err, errsize);
-	return tc_nat_set(&job->plan, err, errsize) ? -1 : 1;
-}
-
 void tc_nat_job_free(struct tc_nat_job *job)
 {
 	if (job->plan.table)

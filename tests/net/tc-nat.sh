@@ -25,9 +25,10 @@ packets() { # CLASS: packets that HTB has sent of it
 	id=$(in_r "$WEIR" tc show "$tmp/p.yaml" --json | python3 -c "
 import json, sys
 print(next(c['classid'] for l in json.load(sys.stdin)['links'] for c in l['classes'] if c['class'] == '$1'))")
-	in_r tc -s -j class show dev wan | python3 -c "
-import json, sys
-print(next(c['stats']['packets'] for c in json.load(sys.stdin) if c['handle'] == '$id'))"
+	# this tc has no JSON for the statistics of HTB's classes
+	in_r tc -s class show dev wan | awk -v id="$id" '
+		$1 == "class" { here = $3 == id }
+		here && $1 == "Sent" { print $4 }'
 }
 # In each of four classes a number of its own
 traffic() {
