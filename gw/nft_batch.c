@@ -14,6 +14,8 @@
 #include <libnftnl/common.h>
 #include <libnftnl/table.h>
 
+#include "gw/nldump.h"
+
 #define MESSAGE_MAX 2048u /* of one rule, and more */
 
 void nft_begin(struct nft_batch *b, size_t messages)
@@ -207,28 +209,11 @@ void nft_flush(struct nft_batch *b, const char *table, const char *name)
 
 /* ---- Looking. */
 
-int nft_dump(uint16_t type, uint16_t family, mnl_cb_t fn, void *arg)
+int nft_dump(uint16_t type, uint16_t family, void (*fn)(void *arg, const struct nlmsghdr *nlh),
+	     void *arg)
 {
-	uint8_t buf[16384] __attribute__((aligned(8)));
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	struct nlmsghdr *nlh;
-	int more = MNL_CB_OK, error;
+	uint8_t buf[256] __attribute__((aligned(8)));
 
-	if (!nl)
-		return -1;
-	nlh = nftnl_nlmsg_build_hdr((char *)buf, type, family, NLM_F_DUMP, 1);
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		more = MNL_CB_ERROR;
-	while (more > 0) {
-		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-
-		more = n < 0 ? MNL_CB_ERROR
-			     : mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), fn,
-					  arg);
-	}
-	error = errno;
-	mnl_socket_close(nl);
-	errno = error;
-	return more < 0 ? -1 : 0;
+	return nldump(NETLINK_NETFILTER,
+		      nftnl_nlmsg_build_hdr((char *)buf, type, family, NLM_F_DUMP, 1), fn, arg);
 }

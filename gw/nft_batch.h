@@ -43,8 +43,9 @@ int nft_commit(struct mnl_socket *nl, struct nft_batch *b);
 
 /*
  * Asks for all of one kind (NFT_MSG_GETRULE, ...) of a family; fn is called for each message.
- * On a socket of its own. 0, or -1 with errno (EINTR: somebody changed it meanwhile).
+ * As nldump(), by which it is done.
  */
-int nft_dump(uint16_t type, uint16_t family, mnl_cb_t fn, void *arg);
+int nft_dump(uint16_t type, uint16_t family, void (*fn)(void *arg, const struct nlmsghdr *nlh),
+	     void *arg);
 
 #endif

@@ -42,7 +42,7 @@ struct count {
 	bool table;
 };
 
-static int count_rule(const struct nlmsghdr *nlh, void *arg)
+static void count_rule(void *arg, const struct nlmsghdr *nlh)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct count *c = arg;
@@ -54,10 +54,9 @@ static int count_rule(const struct nlmsghdr *nlh, void *arg)
 	}
 	if (r)
 		nftnl_rule_free(r);
-	return MNL_CB_OK;
 }
 
-static int find_table(const struct nlmsghdr *nlh, void *arg)
+static void find_table(void *arg, const struct nlmsghdr *nlh)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
 	struct count *c = arg;
@@ -69,7 +68,6 @@ static int find_table(const struct nlmsghdr *nlh, void *arg)
 	}
 	if (t)
 		nftnl_table_free(t);
-	return MNL_CB_OK;
 }
 
 bool rules_intact(struct rules *r)

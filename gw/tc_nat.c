@@ -187,7 +187,7 @@ static int take_udata(const struct nftnl_udata *attr, void *arg)
 	return 0;
 }
 
-static int look_at_rule(const struct nlmsghdr *nlh, void *arg)
+static void look_at_rule(void *arg, const struct nlmsghdr *nlh)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct look *l = arg;
@@ -207,10 +207,9 @@ static int look_at_rule(const struct nlmsghdr *nlh, void *arg)
 	}
 	if (r)
 		nftnl_rule_free(r);
-	return MNL_CB_OK;
 }
 
-static int look_at_chain(const struct nlmsghdr *nlh, void *arg)
+static void look_at_chain(void *arg, const struct nlmsghdr *nlh)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	struct look *l = arg;
@@ -237,27 +236,23 @@ static int look_at_chain(const struct nlmsghdr *nlh, void *arg)
 	}
 	if (c)
 		nftnl_chain_free(c);
-	return MNL_CB_OK;
 }
 
 /* 0, or -1 with errno. A kernel without nf_tables has none. */
 static int look(struct look *l, const char *table)
 {
+	int error;
+
 	*l = (struct look){.table = table};
-	for (unsigned tries = 0; tries < 10; tries++) {
-		look_free(l);
-		*l = (struct look){.table = table};
-		if (!nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look_at_chain, l) &&
-		    !nft_dump(NFT_MSG_GETRULE, NFPROTO_INET, look_at_rule, l)) {
-			if (!l->failed)
-				return 0;
-			errno = ENOMEM;
-			break;
-		}
-		if (errno != EINTR)
-			break;
+	if (!nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look_at_chain, l) &&
+	    !nft_dump(NFT_MSG_GETRULE, NFPROTO_INET, look_at_rule, l)) {
+		if (!l->failed)
+			return 0;
+		errno = ENOMEM;
 	}
+	error = errno;
 	look_free(l);
+	errno = error;
 	return -1;
 }
 

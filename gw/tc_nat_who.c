@@ -20,7 +20,7 @@ struct who {
 	bool found;
 };
 
-static int look_at_chain(const struct nlmsghdr *nlh, void *arg)
+static void look_at_chain(void *arg, const struct nlmsghdr *nlh)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	struct who *w = arg;
@@ -41,7 +41,6 @@ static int look_at_chain(const struct nlmsghdr *nlh, void *arg)
 	}
 	if (c)
 		nftnl_chain_free(c);
-	return MNL_CB_OK;
 }
 
 /* iptables as it was before nftables: its tables are there once they have been used. */
@@ -63,15 +62,10 @@ int tc_nat_who(char *who, size_t size)
 {
 	struct who w = {.name = who, .size = size};
 
-	for (unsigned tries = 0; tries < 10; tries++) {
-		w.found = false;
-		if (!nft_dump(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, look_at_chain, &w))
-			break;
-		if (errno == EOPNOTSUPP || errno == ENOENT)
-			break; /* no nf_tables in this kernel */
-		if (errno != EINTR)
-			return -1;
-	}
+	/* a kernel without nf_tables has no chain */
+	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, look_at_chain, &w) &&
+	    errno != EOPNOTSUPP && errno != ENOENT)
+		return -1;
 	if (!w.found &&
 	    (legacy("/proc/net/ip_tables_names") || legacy("/proc/net/ip6_tables_names"))) {
 		w.found = true;
