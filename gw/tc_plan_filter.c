@@ -138,8 +138,10 @@ static int add_level(const struct maker *m, const struct policy_class *at,
 		if (!f->n && c->dscp)
 			status = add_rule(m, at, c, NULL, NULL, c->dscp);
 	}
+	if (status)
+		return status;
 	assert(rest); /* match_nodes_build() sees to it */
-	return status ? status : add_rule(m, at, rest, NULL, NULL, 0);
+	return add_rule(m, at, rest, NULL, NULL, 0);
 }
 
 static int add_levels(const struct maker *m, const struct match_nodes *nodes,
