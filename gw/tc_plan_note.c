@@ -55,13 +55,12 @@ static int note_place(struct tc_build *b)
 	int bad = 0;
 
 	if (l->interface)
-		bad |= NOTE(
-			"interface", TC_EXACT,
-			l->direction == POLICY_INGRESS
-				? "what comes in by %s is sent through an ifb device, where "
-				  "it is shaped; what is not IP goes unshaped"
-				: "what leaves by %s; what is not IP goes unshaped",
-			l->interface);
+		bad |= NOTE("interface", TC_EXACT, "%s; what is not IP goes unshaped",
+			    l->interface);
+	bad |= NOTE("direction", TC_EXACT, "%s",
+		    l->direction == POLICY_INGRESS
+			    ? "what comes in is sent through an ifb device, where it is shaped"
+			    : "what leaves");
 	bad |= NOTE("backend", TC_EXACT, "%s", who[l->backend]);
 	if (l->capture.n)
 		bad |= NOTE("capture", TC_EXACT, "for replays alone");

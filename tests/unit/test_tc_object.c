@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gw/tc_message.h"
 #include "gw/tc_object.h"
 
 static struct sock_filter *program(size_t n)
@@ -192,7 +193,8 @@ static void codel_times(void **state)
 		struct tc_object want = FQ, is = FQ;
 
 		want.fq_codel.target = want.fq_codel.interval = times[i];
-		is.fq_codel.target = is.fq_codel.interval = through_the_kernel(times[i]);
+		is.fq_codel.target = is.fq_codel.interval =
+			tc_codel_time(through_the_kernel(times[i]));
 		assert_true(tc_same_value(&want, &is) && tc_same_value(&is, &want));
 		want.type = is.type = TC_CODEL;
 		assert_true(tc_same_value(&want, &is));
