@@ -203,12 +203,15 @@ static int note_queue(struct tc_build *b, const struct policy_class *c)
 	if (c->queue == POLICY_QUEUE_FIFO)
 		bad = NOTE("queue", TC_EXACT, "pfifo or bfifo, by its limit");
 	else if (!can->fq_codel && !can->codel)
-		bad = NOTE("queue", TC_LOOSE,
-			   "this kernel has neither fq_codel nor codel: a fifo, with neither "
-			   "target nor flows");
+		bad = NOTE(
+			"queue", TC_LOOSE,
+			"this kernel has neither fq_codel nor codel: a fifo, to which target, "
+			"interval, ecn, flows, quantum and isolation mean nothing");
 	else if (c->queue == POLICY_QUEUE_FQ_CODEL && !can->fq_codel)
-		bad = NOTE("queue", TC_LOOSE,
-			   "this kernel has no fq_codel: codel, one queue for all flows");
+		bad = NOTE(
+			"queue", TC_LOOSE,
+			"this kernel has no fq_codel: codel, one queue for all flows, to which "
+			"flows, quantum and isolation mean nothing");
 	else if (c->queue == POLICY_QUEUE_CODEL && !can->codel)
 		bad = NOTE("queue", TC_LOOSE,
 			   "this kernel has no codel: fq_codel with a single flow, which is "
