@@ -251,6 +251,14 @@ static void by_weight(void **state)
 	is(t, "c/y", 0, PACKET * 2);
 	done(t);
 
+	/* to the nearest byte */
+	t = plan_of("scheduler: drr, classes: [{name: a, dscp: 1, weight: 3},"
+		    "{name: b, dscp: 2, weight: 4}, {name: c, default: true, weight: 5}]");
+	is(t, "a", 0, PACKET);
+	is(t, "b", 0, 2019); /* 2018.67 */
+	is(t, "c", 0, 2523); /* 2523.33 */
+	done(t);
+
 	/* weights that have no effect have none */
 	t = plan_of("scheduler: fair, classes: [{name: a, dscp: 1, weight: 10},"
 		    "{name: b, default: true, weight: 25}]");
