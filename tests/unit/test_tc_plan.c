@@ -419,7 +419,12 @@ static const char QUEUES[] =
 static void is_codel(const struct tc_object *o, enum tc_type type, struct tc_fq_codel want)
 {
 	assert_int_equal(o->type, type);
-	assert_memory_equal(&o->fq_codel, &want, sizeof(want));
+	assert_int_equal(o->fq_codel.limit, want.limit);
+	assert_int_equal(o->fq_codel.target, want.target);
+	assert_int_equal(o->fq_codel.interval, want.interval);
+	assert_int_equal(o->fq_codel.ecn, want.ecn);
+	assert_int_equal(o->fq_codel.flows, want.flows);
+	assert_int_equal(o->fq_codel.quantum, want.quantum);
 }
 
 static void is_fifo(const struct tc_object *o, enum tc_type type, uint32_t limit)
