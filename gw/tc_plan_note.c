@@ -9,8 +9,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ROOM_LEAST 64
+#define ETHER_HEADER 14u
+#define FILLED 46u /* bytes of IP in the shortest frame */
 
 int tc_note_at(struct tc_build *b, const struct policy_class *c, struct policy_mark at,
 	       const char *key, enum tc_fidelity fidelity, const char *fmt, ...)
@@ -87,12 +90,24 @@ int tc_note_rate(struct tc_build *b, const struct policy_class *c, const char *k
 	return tc_note_at(b, c, at, key, TC_EXACT, "%s", what);
 }
 
+/*
+ * What comes by an Ethernet has been filled up to 60 bytes, and the ingress hook is before IP
+ * cuts that off (ip_rcv_core()). It does not matter where the line's mpu is not below it.
+ */
+static bool counts_padding(const struct tc_build *b)
+{
+	const struct policy_link *l = b->l;
+
+	return l->direction == POLICY_INGRESS && b->dev->header == ETHER_HEADER &&
+	       (int64_t)l->mpu < (int64_t)FILLED + l->overhead;
+}
+
 static int note_line(struct tc_build *b)
 {
 	const struct tc_htb_qdisc *q = &b->t->list.v[0].htb_qdisc;
 	enum tc_fidelity fidelity = TC_EXACT;
 	struct tc_line line;
-	char text[256];
+	char text[384];
 	int bad;
 
 	tc_line_measure(b, q->has_stab, &q->stab, &line);
@@ -110,6 +125,15 @@ static int note_line(struct tc_build *b)
 			 line.exact, line.error);
 	if (line.exact < line.packets)
 		fidelity = TC_LOOSE;
+	if (counts_padding(b)) {
+		size_t n = strlen(text);
+
+		fidelity = TC_LOOSE;
+		snprintf(text + n, sizeof(text) - n,
+			 "; a packet of less than %u bytes is counted with the padding of the "
+			 "frame in which it came",
+			 FILLED);
+	}
 	bad = NOTE("overhead", fidelity, "%s", text);
 	if (b->l->mpu)
 		bad |= NOTE("mpu", fidelity, "%s", text);
@@ -168,7 +192,8 @@ static int note_reads(struct tc_build *b)
 		 "later fragments of a packet do not follow their first one: they "
 		 "have no ports, and go where their own headers lead"},
 		{TC_READS_LENGTH, "a segment that the host makes of several packets (GSO, GRO) "
-				  "has its own length, not theirs"},
+				  "has its own length, not theirs, and what comes in short "
+				  "has the padding of its frame"},
 		{TC_READS_PAYLOAD,
 		 "kernels before 6.15 see only what lies in the first piece of "
 		 "a packet's memory: its headers, mostly"},

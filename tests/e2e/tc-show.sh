@@ -59,7 +59,7 @@ links:
     direction: ingress
     backend: kernel
     rate: 80mbit
-    overhead: pppoe-ptm
+    overhead: ethernet
     classes: [{name: all, default: true}]
 EOP
 status 0 "tc show" tc show "$tmp/p.yaml"
@@ -78,7 +78,7 @@ like "what is not IP" "$tmp/out" '^  7765: +[0-9]+ +5  unshaped: what is not IP$
 like "an exact key" "$tmp/out" '^  scheduler +exact: the classes. prio'
 like "one that is not" "$tmp/out" '^  deadline +NOT EXACT: no queue of the kernel'
 like "and whose it is" "$tmp/out" '^ +of calls$'
-like "a size table" "$tmp/out" 'stab overhead 16 mpu 0 linklayer ethernet tsize 2112$'
+like "a size table" "$tmp/out" 'stab overhead 24 mpu 84 linklayer ethernet tsize 2087$'
 status 0 "tc show --link" tc show "$tmp/p.yaml" --link down
 unlike "shows one" "$tmp/out" '^link up'
 like "and no other" "$tmp/out" '^link down'
@@ -108,7 +108,7 @@ is "its version and format" "$(json '"weir" in d and d["format"]')" 1
 is "two links" "$(json '[l["link"] for l in d["links"]]')" "['up', 'down']"
 is "the device is not there" "$(json 'up["device"]')" "{'there': False, 'header': 14, 'mtu': 1500}"
 is "no table on Ethernet" "$(json 'up["size_table"]')" None
-is "one where it takes one" "$(json 'd["links"][1]["size_table"]')" "{'overhead': 16, 'mpu': 0, 'entries': 2112}"
+is "one where it takes one" "$(json 'd["links"][1]["size_table"]')" "{'overhead': 24, 'mpu': 84, 'entries': 2087}"
 is "the link's class" "$(json 'c[None]["classid"], c[None]["rate_bps"], c[None]["ceil_bps"]')" "('7765:1', 8000000, 8000000)"
 is "a leaf" "$(json 'c["work/ssh"]["prio"], c["work/ssh"]["quantum"], c["work/ssh"]["queue"]["limit_packets"]')" "(1, 3028, 20)"
 is "no queue in a class with classes" "$(json '"queue" in c["work"]')" False

@@ -256,6 +256,42 @@ static void marked(void **state)
 	}
 }
 
+/* What comes in by an Ethernet has the padding of its frame, unless the line counts it too. */
+static void padding(void **state)
+{
+	static const struct {
+		const char *keys;
+		uint32_t header;
+		enum tc_fidelity overhead;
+	} v[] = {
+		{"direction: ingress", 14, TC_LOOSE},
+		{"direction: ingress", 0, TC_EXACT},
+		{"direction: egress", 14, TC_EXACT},
+		{"direction: ingress, overhead: ethernet", 14, TC_EXACT},
+		{"direction: ingress, overhead: ethernet, mpu: 83", 14, TC_LOOSE},
+		{"direction: ingress, overhead: pppoe-ptm", 14, TC_LOOSE},
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		struct tc_device dev = {v[i].header, 1500};
+		struct policy *p;
+		struct tc_plan *t;
+
+		snprintf(text, sizeof(text),
+			 "links: [{name: l, rate: 1mbit, %s, classes: [{name: a, default: "
+			 "true}]}]\n",
+			 v[i].keys);
+		p = read_text(text);
+		t = must_plan(p, 0, &CAN_ALL, &dev);
+		if (find(t, NULL, "overhead")->fidelity != v[i].overhead)
+			fail_msg("%s, header %u", v[i].keys, v[i].header);
+		tc_plan_free(t);
+		policy_free(p);
+	}
+}
+
 /* ---- how it is told ---- */
 
 struct heard {
@@ -333,7 +369,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key),	   cmocka_unit_test(loose),
 		cmocka_unit_test(lacking_kernels), cmocka_unit_test(crowd),
-		cmocka_unit_test(marked),	   cmocka_unit_test(telling),
+		cmocka_unit_test(marked),	   cmocka_unit_test(padding),
+		cmocka_unit_test(telling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
