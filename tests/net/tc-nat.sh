@@ -17,6 +17,7 @@ links:
           - {name: mail, match: udp port 5001, queue: fifo}
           - {name: other, default: true, queue: fifo}
       - {name: game, match: udp src port 4000, dscp: [0], queue: fifo}
+      - {name: own, match: ip6, queue: fifo}
       - {name: rest, default: true, queue: fifo}
 EOP
 wtc() { in_r "$WEIR" tc "$@" >"$tmp/out" 2>"$tmp/err"; }
