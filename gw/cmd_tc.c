@@ -36,7 +36,8 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_tc = {
 	.name = "tc",
-	.args = "show|apply|diff|remove POLICY [--link NAME] [--strict] [--replace] [--json]",
+	.args = "show|apply|diff|remove|parity POLICY [CAPTURE...] [--link NAME] [--strict] "
+		"[--replace] [--json]",
 	.line = "The same policy as rules of the kernel's traffic control",
 	.help = "  show         what the rules would be, and what becomes of each key of the "
 		"policy\n"
@@ -44,6 +45,8 @@ const struct cmd cmd_tc = {
 		"nothing\n"
 		"  diff         what the kernel has against what the policy wants\n"
 		"  remove       deletes the rules, and puts back what they had replaced\n"
+		"  parity       whether the kernel puts the packets of captures into the same "
+		"classes\n"
 		"  POLICY       a file, - for standard input\n"
 		"  --link NAME  this link alone; else all that have an interface\n"
 		"  --strict     what the kernel does not do exactly is an error\n"

@@ -17,7 +17,7 @@ ok "the printed policies have keys" test "$(lines "$tmp/keys")" -gt 20
 [ -e "$tmp/weir-policy.5" ] && for key in $(cat "$tmp/keys") host-max flow-max set-dscp deadline max-latency max-jitter; do
 	like "weir-policy(5) has $key" "$tmp/weir-policy.5" "(^|[^a-z-])$key([^a-z-]|\$)"
 done
-[ -e "$tmp/weir.1" ] && for word in check replay test run status stats top reload tc show --strict --interval --count --socket --metrics --user --print --json --trace --link -o --format; do
+[ -e "$tmp/weir.1" ] && for word in check replay test run status stats top reload tc show apply diff remove parity --strict --replace --interval --count --socket --metrics --user --print --json --trace --link -o --format; do
 	like "weir(1) has $word" "$tmp/weir.1" "(^|[^a-z-])$word([^a-z-]|\$)"
 done
 finish
