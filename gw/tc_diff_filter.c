@@ -263,25 +263,33 @@ static bool renumber(struct align *a)
 	return true;
 }
 
+static void emit_wanted(struct align *a, size_t i)
+{
+	const struct tc_object *h = a->pair[i] == NONE ? NULL : a->h.v[a->pair[i]];
+	struct tc_object *o;
+
+	if (h && same(a->w.v[i], h))
+		return;
+	o = &a->d->made[a->d->n_made++];
+	*o = *a->w.v[i];
+	o->handle = a->prio[i];
+	tc_emit(a->d, h ? TC_TURN : TC_LEAD,
+		(struct tc_change){.op = h ? TC_CHANGE : TC_ADD, .o = o, .was = h});
+}
+
 static void emit(struct align *a)
 {
-	struct tc_differ *d = a->d;
-
-	for (size_t i = 0; i < a->w.n; i++) {
-		const struct tc_object *h = a->pair[i] == NONE ? NULL : a->h.v[a->pair[i]];
-		struct tc_object *o;
-
-		if (h && same(a->w.v[i], h))
-			continue;
-		o = &d->made[d->n_made++];
-		*o = *a->w.v[i];
-		o->handle = a->prio[i];
-		tc_emit(d, h ? TC_TURN : TC_LEAD,
-			(struct tc_change){.op = h ? TC_CHANGE : TC_ADD, .o = o, .was = h});
-	}
+	/*
+	 * The kernel looks for a filter's place from the front: the first of many are added
+	 * last where there are none yet, and the order does not matter.
+	 */
+	for (size_t i = a->w.n; !a->h.n && i-- > 0;)
+		emit_wanted(a, i);
+	for (size_t i = 0; a->h.n && i < a->w.n; i++)
+		emit_wanted(a, i);
 	for (size_t k = a->h.n; k-- > 0;)
 		if (!a->taken[k])
-			tc_emit(d, TC_UNLEAD,
+			tc_emit(a->d, TC_UNLEAD,
 				(struct tc_change){.op = TC_DELETE, .o = a->h.v[k]});
 }
 
