@@ -16,7 +16,7 @@ static void show(const struct tc_changes *c, size_t at)
 
 	for (size_t i = 0; i < c->n; i++)
 		fprintf(stderr, "# %c%c%s %s\n", i == at ? '>' : ' ', "+~-"[c->v[i].op],
-			c->v[i].implied ? "*" : " ",
+			c -> v[i].implied ? "*" : " ",
 			tc_object_text(c->v[i].o, text, sizeof(text)));
 }
 
@@ -58,10 +58,12 @@ static bool same_model(struct model *a, struct model *b)
 		if (!y || x->type != y->type)
 			return false;
 		if (x->kind == TC_QDISC) {
-			if (x->parent != y->parent || (x->parent != TC_H_ROOT && x->limit != y->limit))
+			if (x->parent != y->parent ||
+			    (x->parent != TC_H_ROOT && x->limit != y->limit))
 				return false;
 			if (x->parent == TC_H_ROOT &&
-			    x->htb_qdisc.stab.overhead != y->htb_qdisc.stab.overhead)
+			    (x->htb_qdisc.stab.overhead != y->htb_qdisc.stab.overhead ||
+			     x->htb_qdisc.defcls != y->htb_qdisc.defcls))
 				return false;
 			continue;
 		}
@@ -84,13 +86,15 @@ static void model_of(struct model *m, const struct tc_list *l)
 
 struct packet {
 	uint32_t bits, leaf;
-	bool stays; /* the way is the same before and after, and its classes are what they were */
+	bool stays; /* the way is the same before and after, and its classes are what they were
+		     */
 };
 
 static bool way_stays(struct model *a, struct model *b, const uint32_t *x, const uint32_t *y)
 {
 	for (size_t i = 0; x[i] || y[i]; i++)
-		if (x[i] != y[i] || model_class(a, x[i])->parent != model_class(b, x[i])->parent ||
+		if (x[i] != y[i] ||
+		    model_class(a, x[i])->parent != model_class(b, x[i])->parent ||
 		    model_inner(a, x[i]) != model_inner(b, x[i]))
 			return false;
 	return true;

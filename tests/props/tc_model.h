@@ -133,6 +133,9 @@ static inline bool model_change(struct model *m, const struct tc_object *o)
 		return model_no(m, "what is to be changed is not there");
 	if (is->type != o->type)
 		return model_no(m, "a kind cannot be changed");
+	if (o->kind == TC_QDISC && o->parent == TC_H_ROOT &&
+	    is->htb_qdisc.defcls != o->htb_qdisc.defcls)
+		return model_no(m, "HTB cannot be changed");
 	was = *is;
 	*is = *o;
 	if (o->kind == TC_CLASS && model_inner(m, o->handle)) {

@@ -33,6 +33,7 @@ struct trees {
 	uint64_t random;
 	struct trees_class class[TREES_CLASSES]; /* by minor; [0] is not used */
 	int32_t overhead;			 /* 0: no size table */
+	uint32_t defcls;			 /* weir wants 0; another takes a new root */
 };
 
 static inline uint32_t trees_free(struct trees *t)
@@ -149,6 +150,8 @@ static inline void trees_edit(struct trees *t)
 		break;
 	default:
 		t->overhead = (int32_t)rig_range(&t->random, 0, 3) * 4;
+		if (rig_chance(&t->random, 20))
+			t->defcls ^= 1;
 		break;
 	}
 }
@@ -215,8 +218,8 @@ static inline void trees_class(const struct trees *t, struct tc_list *l, uint32_
 				   .ceil = c->rate * 2u,
 				   .buffer = 100000,
 				   .cbuffer = 200000,
-				   .quantum = 1000 + m,
-				   .prio = m % 8};
+				   .quantum = 1000 + c->rate % 64,
+				   .prio = c->rate % 8};
 
 	trees_put(l,
 		  (struct tc_object){.kind = TC_CLASS,
@@ -234,7 +237,8 @@ static inline void trees_list(const struct trees *t, struct tc_list *l)
 					.type = TC_HTB,
 					.parent = TC_H_ROOT,
 					.handle = TC_ROOT_HANDLE,
-					.htb_qdisc = {.has_stab = t->overhead != 0,
+					.htb_qdisc = {.defcls = t->defcls,
+						      .has_stab = t->overhead != 0,
 						      .stab = {.overhead = t->overhead}}});
 	for (int depth = 1; depth <= TREES_DEEP + 1; depth++)
 		for (uint32_t i = 1; i < TREES_CLASSES; i++)
