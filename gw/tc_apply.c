@@ -78,8 +78,8 @@ static int read_all(struct tc_target *t, char *err, size_t errsize)
 	return 0;
 }
 
-static int open_target(struct tc_target *t, struct policy_report *r, bool *impossible, char *err,
-		       size_t errsize)
+static int open_target(struct tc_target *t, struct policy_report *r, bool *impossible,
+		       char *err, size_t errsize)
 {
 	struct tc_device dev;
 
@@ -93,6 +93,7 @@ static int open_target(struct tc_target *t, struct policy_report *r, bool *impos
 		*impossible = *err || r->errors;
 		return *impossible ? -1 : fail_with(err, errsize, "no memory");
 	}
+	t->tree.header = dev.header;
 	t->tree.top = TC_H_ROOT;
 	t->tree.want = &t->plan->list;
 	t->way.top = TC_H_INGRESS;

@@ -117,6 +117,13 @@ int tc_plan_tell(const struct tc_plan *t,
 int tc_plan_complain(const struct tc_plan *t, const struct policy *p, enum policy_severity sev,
 		     struct policy_report *r);
 
+/*
+ * The entries of a size table that weir made, which the kernel does not tell: from what it
+ * tells, on a device with that header. s->size stays NULL where it cannot be one of weir's. 0,
+ * or -1: no memory.
+ */
+int tc_stab_again(struct tc_stab *s, uint32_t header);
+
 /* 0; -1: as tc_plan_new(). */
 int tc_rules_build(struct tc_rules *rules, const struct policy *p, const struct policy_link *l,
 		   struct policy_report *r, char *err, size_t errsize);

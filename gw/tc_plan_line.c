@@ -59,23 +59,47 @@ static uint32_t entries(const struct tc_build *b)
 	return (uint32_t)n;
 }
 
-static int fill(const struct tc_build *b, struct tc_stab *s)
+/* The entries of a table that has a place for them: s->n, and s->size_log at the least. */
+static int fill(const struct policy_link *l, struct tc_stab *s)
 {
-	int64_t least = IP_LEAST + (int64_t)b->l->overhead;
+	int64_t least = IP_LEAST + (int64_t)l->overhead;
 
-	s->n = entries(b);
 	s->size = calloc(s->n, sizeof(*s->size));
 	if (!s->size)
 		return -1;
-	while (charge(b->l, s->n - 1) >> s->size_log > UINT16_MAX)
+	while (charge(l, s->n - 1) >> s->size_log > UINT16_MAX)
 		s->size_log++;
 	for (uint32_t i = 0; i < s->n; i++) {
-		uint32_t size = i >= least ? charge(b->l, i) : charge_rest(b->l, i);
+		uint32_t size = i >= least ? charge(l, i) : charge_rest(l, i);
 		uint32_t half = s->size_log ? 1u << (s->size_log - 1) : 0;
 
 		size = (size + half) >> s->size_log;
 		s->size[i] = size < UINT16_MAX ? (uint16_t)size : UINT16_MAX;
 	}
+	return 0;
+}
+
+int tc_stab_again(struct tc_stab *s, uint32_t header)
+{
+	struct policy_link l = {.mpu = s->mpu, .linklayer = POLICY_LL_ETHERNET};
+	int64_t overhead = s->overhead + (int64_t)header;
+	uint8_t size_log = s->size_log;
+
+	if (!s->n || s->n > TABLE_MOST + 64 || s->cell_log || overhead > INT32_MAX)
+		return 0;
+	l.overhead = (int32_t)overhead;
+	if (s->linklayer == TC_LINKLAYER_ATM)
+		l.linklayer = POLICY_LL_ATM;
+	else if (!(s->n & 1))
+		l.linklayer = POLICY_LL_PTM;
+	s->size_log = 0;
+	if (fill(&l, s))
+		return -1;
+	if (s->size_log == size_log)
+		return 0;
+	s->size_log = size_log; /* not a table of weir's */
+	free(s->size);
+	s->size = NULL;
 	return 0;
 }
 
@@ -91,8 +115,10 @@ int tc_line_build(const struct tc_build *b, bool *has, struct tc_stab *s)
 		.linklayer = l->linklayer == POLICY_LL_ATM ? TC_LINKLAYER_ATM
 							   : TC_LINKLAYER_ETHERNET,
 	};
-	if (l->linklayer != POLICY_LL_ETHERNET || mpu)
-		return fill(b, s);
+	if (l->linklayer != POLICY_LL_ETHERNET || mpu) {
+		s->n = entries(b);
+		return fill(l, s);
+	}
 	s->mpu = 0;
 	*has = s->overhead != 0;
 	return 0;

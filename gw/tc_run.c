@@ -34,6 +34,16 @@ static int no_memory(struct run *r)
 	return fail_with(r->err, r->errsize, "no memory");
 }
 
+/* There is no such request, as where a size table's entries are not known; or no memory. */
+static int cannot(struct run *r, const struct tc_object *o)
+{
+	char text[256];
+
+	r->error = EINVAL;
+	return fail_with(r->err, r->errsize, "the kernel cannot be asked for %s",
+			 tc_object_text(o, text, sizeof(text)));
+}
+
 static const char *op_text(const struct run *r, const struct tc_change *c)
 {
 	if (c->op == TC_CHANGE)
@@ -138,10 +148,11 @@ static int push_add(struct run *r, struct tc_change *c, const struct tc_object *
 {
 	struct nl_msg *m;
 
-	if (o->raw)
+	/* all is in what the kernel told, but for the entries of a size table */
+	if (o->raw && !(o->kind == TC_QDISC && o->type == TC_HTB && o->htb_qdisc.stab.size))
 		return push_raw(r, c, o);
 	m = tc_encode(TC_ADD, o, NULL, r->ifindex);
-	return m ? push(r, c, m) : no_memory(r);
+	return m ? push(r, c, m) : cannot(r, o);
 }
 
 static int push_delete(struct run *r, struct tc_change *c, const struct tc_object *o)
@@ -149,7 +160,7 @@ static int push_delete(struct run *r, struct tc_change *c, const struct tc_objec
 	struct nl_msg *m = o->raw ? tc_raw_delete(o, r->ifindex)
 				  : tc_encode(TC_DELETE, o, NULL, r->ifindex);
 
-	return m ? push(r, c, m) : no_memory(r);
+	return m ? push(r, c, m) : cannot(r, o);
 }
 
 static int push_change(struct run *r, struct tc_change *c)
@@ -157,7 +168,7 @@ static int push_change(struct run *r, struct tc_change *c)
 	const struct tc_object *to = r->undo ? c->was : c->o;
 	struct nl_msg *m = tc_encode(TC_CHANGE, to, r->undo ? c->o : c->was, r->ifindex);
 
-	return m ? push(r, c, m) : no_memory(r);
+	return m ? push(r, c, m) : cannot(r, to);
 }
 
 static int begin(struct run *r)

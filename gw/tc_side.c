@@ -8,10 +8,23 @@
 
 #include "gw/fail.h"
 #include "gw/tc_ingress.h"
+#include "gw/tc_plan.h"
 #include "gw/tc_rebuild.h"
 #include "gw/tc_tree.h"
 
 #define TEXT 512
+
+/* Its size table may have to be put back, and the kernel does not tell the entries. */
+static int complete_root(struct tc_state *s, uint32_t header)
+{
+	for (size_t i = 0; i < s->list.n; i++) {
+		struct tc_object *o = &s->list.v[i];
+
+		if (o->kind == TC_QDISC && o->parent == TC_H_ROOT && o->htb_qdisc.has_stab)
+			return tc_stab_again(&o->htb_qdisc.stab, header);
+	}
+	return 0;
+}
 
 int tc_side_read(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
 {
@@ -19,6 +32,10 @@ int tc_side_read(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
 
 	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
 		return -1;
+	if (now.ours && complete_root(&now, s->header)) {
+		tc_state_free(&now);
+		return fail_with(err, errsize, "no memory");
+	}
 	/* what was done is told in terms of what was read before */
 	tc_changes_free(&s->done);
 	tc_state_free(&s->state);

@@ -16,6 +16,7 @@ struct tc_side {
 	uint32_t top;
 	const struct tc_list *want;
 	bool ifb;		/* of the ingress: weir's ifb is there */
+	uint32_t header;	/* of the packets there: tc_plan.h */
 	struct tc_state state;	/* as last read; from tc_side_run() on: as it was before */
 	struct tc_changes done; /* what tc_side_run() did */
 	bool ran, saved;	/* and wrote down what was there */
