@@ -47,11 +47,9 @@ static int look_for_ifb(struct tc_target *t, char *err, size_t errsize)
 		l = (struct tc_link){0};
 		memcpy(l.name, t->ifb, sizeof(l.name));
 	}
-	if (l.ifindex != t->tree.link.ifindex || !t->hook.n) {
-		tc_list_free(&t->hook);
-		if (tc_ingress_want(&t->hook, l.ifindex ? l.ifindex : TC_REDIRECT_GONE))
-			return fail_with(err, errsize, "no memory");
-	}
+	tc_list_free(&t->hook);
+	if (tc_ingress_want(&t->hook, l.ifindex ? l.ifindex : TC_REDIRECT_GONE))
+		return fail_with(err, errsize, "no memory");
 	t->tree.link = l;
 	t->way.ifb = found;
 	return 0;
@@ -199,24 +197,23 @@ int tc_target_diff(struct tc_target *t,
 	return more < 0 ? -1 : n + more;
 }
 
+/* 1: it was not there, or down; 0: nothing to do; -1 with err. */
 static int make_ifb(struct tc_target *t, char *err, size_t errsize)
 {
 	struct tc_link l;
-	char words[TEXT];
 
 	if (t->way.ifb && t->tree.link.up)
 		return 0;
-	if (t->way.ifb) {
-		if (tc_link_up(t->nl, t->tree.link.ifindex, words, sizeof(words)))
-			return fail_with(err, errsize, "bringing %s up: %s", t->ifb, words);
-		t->tree.link.up = true;
-		return 1;
-	}
+	if (t->way.ifb)
+		return tc_ingress_up(t->nl, t->interface.name, &t->tree.link, err, errsize) ? -1
+											    : 1;
 	if (tc_ingress_make(t->nl, t->interface.name, &l, err, errsize))
 		return -1;
 	t->made_ifb = true;
-	return look_for_ifb(t, err, errsize) || tc_side_read(t->nl, &t->tree, err, errsize) ? -1
-											    : 1;
+	t->tree.link = l;
+	if (look_for_ifb(t, err, errsize) || tc_side_read(t->nl, &t->tree, err, errsize))
+		return -1;
+	return 1;
 }
 
 int tc_target_revert(struct tc_target *t, char *err, size_t errsize)

@@ -24,7 +24,8 @@ void tc_ingress_name(const char *interface, char name[IFNAMSIZ])
 	snprintf(name, IFNAMSIZ, "wi-%.6s%06x", interface, h & 0xffffffu);
 }
 
-void tc_ingress_alias(const char *interface, char alias[256])
+/* What the device says it is. */
+static void alias_of(const char *interface, char alias[256])
 {
 	snprintf(alias, 256, "weir: what comes in by %s", interface);
 }
@@ -36,15 +37,28 @@ int tc_ingress_find(struct tc_nl *nl, const char *interface, struct tc_link *l, 
 	int error;
 
 	tc_ingress_name(interface, name);
-	tc_ingress_alias(interface, alias);
+	alias_of(interface, alias);
 	if (tc_link_find(nl, name, l, &error, err, errsize))
 		return error == ENODEV ? 0 : -1;
-	if (strcmp(l->kind, "ifb") != 0 || strcmp(l->alias, alias) != 0)
+	/* one that has no alias and is down was left half made */
+	if (strcmp(l->kind, "ifb") != 0 ||
+	    (strcmp(l->alias, alias) != 0 && (*l->alias || l->up)))
 		return fail_with(err, errsize,
 				 "there is an interface \"%s\" that weir did not make, and it "
 				 "would need that name",
 				 name);
 	return 1;
+}
+
+int tc_ingress_up(struct tc_nl *nl, const char *interface, const struct tc_link *l, char *err,
+		  size_t errsize)
+{
+	char words[256], alias[256];
+
+	alias_of(interface, alias);
+	if (tc_link_up(nl, l->ifindex, alias, words, sizeof(words)))
+		return fail_with(err, errsize, "bringing %s up: %s", l->name, words);
+	return 0;
 }
 
 int tc_ingress_make(struct tc_nl *nl, const char *interface, struct tc_link *l, char *err,
@@ -54,15 +68,13 @@ int tc_ingress_make(struct tc_nl *nl, const char *interface, struct tc_link *l, 
 	char words[256];
 
 	tc_ingress_name(interface, make.name);
-	tc_ingress_alias(interface, make.alias);
 	if (tc_link_add(nl, &make, words, sizeof(words)))
 		return fail_with(err, errsize, "making the interface %s: %s", make.name, words);
-	if (!tc_link_find(nl, make.name, l, NULL, err, errsize)) {
-		if (!tc_link_up(nl, l->ifindex, words, sizeof(words)))
-			return 0;
-		fail_with(err, errsize, "bringing %s up: %s", make.name, words);
-		tc_link_delete(nl, l->ifindex, words, sizeof(words));
-	}
+	if (tc_link_find(nl, make.name, l, NULL, err, errsize))
+		return -1;
+	if (!tc_ingress_up(nl, interface, l, err, errsize))
+		return 0;
+	tc_link_delete(nl, l->ifindex, words, sizeof(words));
 	return -1;
 }
 

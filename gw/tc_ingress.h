@@ -13,15 +13,15 @@
 
 /* "wi-" and the interface's name, cut and made unique where that is too long. */
 void tc_ingress_name(const char *interface, char name[IFNAMSIZ]);
-/* What the device says it is (its alias). */
-void tc_ingress_alias(const char *interface, char alias[256]);
-
 /*
  * 1: weir's ifb of that interface is there, in *l; 0: there is none; -1 with err, also when
  * the name is somebody else's.
  */
 int tc_ingress_find(struct tc_nl *nl, const char *interface, struct tc_link *l, char *err,
 		    size_t errsize);
+/* Brings it up. 0, or -1 with err. */
+int tc_ingress_up(struct tc_nl *nl, const char *interface, const struct tc_link *l, char *err,
+		  size_t errsize);
 /* Makes it and brings it up. 0, or -1 with err: then it is not there. */
 int tc_ingress_make(struct tc_nl *nl, const char *interface, struct tc_link *l, char *err,
 		    size_t errsize);

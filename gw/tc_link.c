@@ -105,7 +105,6 @@ static int put_kind(struct nl_msg *m, const char *kind)
 static int put_link(struct nl_msg *m, const struct tc_link *l)
 {
 	if ((*l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
-	    (*l->alias && nla_put_string(m, IFLA_IFALIAS, l->alias)) ||
 	    (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
 	    (l->txqlen && nla_put_u32(m, IFLA_TXQLEN, l->txqlen)) ||
 	    (l->tx_queues && nla_put_u32(m, IFLA_NUM_TX_QUEUES, l->tx_queues)))
@@ -134,9 +133,15 @@ int tc_link_add(struct tc_nl *nl, const struct tc_link *l, char *err, size_t err
 	return ask(nl, m, err, errsize);
 }
 
-int tc_link_up(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize)
+int tc_link_up(struct tc_nl *nl, uint32_t ifindex, const char *alias, char *err, size_t errsize)
 {
-	return ask(nl, request(RTM_NEWLINK, 0, ifindex, IFF_UP), err, errsize);
+	struct nl_msg *m = request(RTM_NEWLINK, 0, ifindex, IFF_UP);
+
+	if (m && nla_put_string(m, IFLA_IFALIAS, alias)) {
+		nlmsg_free(m);
+		m = NULL;
+	}
+	return ask(nl, m, err, errsize);
 }
 
 int tc_link_delete(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize)

@@ -28,7 +28,9 @@ int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *err
  * end gets the kernel's name. 0, or the errno with the kernel's words in err.
  */
 int tc_link_add(struct tc_nl *nl, const struct tc_link *l, char *err, size_t errsize);
-int tc_link_up(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize);
+/* Brings it up, with that alias (which none can be made with). Likewise. */
+int tc_link_up(struct tc_nl *nl, uint32_t ifindex, const char *alias, char *err,
+	       size_t errsize);
 int tc_link_delete(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize);
 
 #endif

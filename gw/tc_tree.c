@@ -194,7 +194,8 @@ size_t tc_tree_below(const struct tc_tree *t, uint32_t top, const struct tc_obje
 			n = put(&s, out, n, t->list->n);
 		}
 		/* queues of a device with many: their parents are no classes in any dump */
-		if (out[i]->kind == TC_QDISC && out[i]->handle) {
+		if (out[i]->kind == TC_QDISC && out[i]->handle &&
+		    out[i]->handle < TC_H_MAJ(TC_H_ROOT)) {
 			size_t from = lower(&t->leaf, out[i]->handle, parent_key);
 			size_t to =
 				lower(&t->leaf, (uint64_t)out[i]->handle + 0x10000, parent_key);

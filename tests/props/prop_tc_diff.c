@@ -335,6 +335,45 @@ static void filters_are_numbered_anew(void **state)
 	no_gap(40000, 1, 200000, true);	  /* no place for both */
 }
 
+static struct tc_object ingress(enum tc_kind kind, enum tc_type type)
+{
+	return (struct tc_object){.kind = kind,
+				  .type = type,
+				  .parent = kind == TC_QDISC ? TC_H_INGRESS : 0xffff0000,
+				  .handle = kind == TC_QDISC ? 0xffff0000 : 100};
+}
+
+/* A tree that is wanted nothing of is not looked at: neither side's changes touch the other's.
+ */
+static void root_and_ingress_are_apart(void **state)
+{
+	struct tc_list root, way = {0}, both;
+	struct tc_object other = ingress(TC_FILTER, TC_OTHER);
+	struct sock_filter insn = {.code = BPF_RET | BPF_K, .k = UINT32_MAX};
+	struct tc_object filter = ingress(TC_FILTER, TC_BPF);
+	struct trees t;
+
+	(void)state;
+	filter.bpf = (struct tc_bpf){.insn = &insn, .n = 1, .redirect = 9};
+	trees_put(&way, ingress(TC_QDISC, TC_INGRESS));
+	trees_put(&way, filter);
+	trees_make(&t, 5);
+	trees_list(&t, &root);
+	trees_list(&t, &both);
+	trees_put(&both, way.v[0]);
+	trees_put(&both, filter);
+	assert_int_equal(changes(&both, &root, TC_ADD, TC_CLASS), 0);
+	assert_int_equal(changes(&both, &way, TC_ADD, TC_CLASS), 0);
+	other.handle = 200;
+	trees_put(&both, other);
+	assert_int_equal(changes(&both, &root, TC_ADD, TC_CLASS), 0);
+	assert_int_equal(changes(&both, &way, TC_DELETE, TC_FILTER), 1);
+	free(way.v);
+	both.n -= 3;
+	tc_list_free(&both);
+	tc_list_free(&root);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +381,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_rate_is_one_change),
 		cmocka_unit_test(one_class_more_is_one_filter_more),
 		cmocka_unit_test(filters_are_numbered_anew),
+		cmocka_unit_test(root_and_ingress_are_apart),
 	};
 
 	if (argc > 1) {
