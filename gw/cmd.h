@@ -43,6 +43,8 @@ int cmd_flush(int status);
  * stderr. NULL: *status is CMD_NO (invalid) or CMD_FAIL (cannot be read).
  */
 struct policy *cmd_policy(const char *name, int *status);
+/* The same without looking at its filters: for commands that only take its links down. */
+struct policy *cmd_policy_unchecked(const char *name, int *status);
 /* Prints complaints: "file:line:col: text", and "warning: " before the text of one. */
 void cmd_complain(void *arg, enum policy_severity sev, const char *file, struct policy_mark at,
 		  const char *text);

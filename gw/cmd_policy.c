@@ -37,10 +37,9 @@ static FILE *open_policy(const char *name)
 	return f;
 }
 
-struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *status)
+static struct policy *read_plain(const char *name, struct policy_report *r, int *status)
 {
 	FILE *f = open_policy(name);
-	struct policy_gather g;
 	struct policy *p;
 
 	*status = CMD_FAIL;
@@ -51,6 +50,23 @@ struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *s
 		*status = CMD_NO;
 	if (f != stdin)
 		fclose(f);
+	if (p)
+		*status = CMD_OK;
+	return p;
+}
+
+struct policy *cmd_policy_unchecked(const char *name, int *status)
+{
+	struct policy_report r = {.fn = cmd_complain};
+
+	return read_plain(name, &r, status);
+}
+
+struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *status)
+{
+	struct policy *p = read_plain(name, r, status);
+	struct policy_gather g;
+
 	if (!p)
 		return NULL;
 	policy_gather_begin(&g, r);
@@ -58,9 +74,9 @@ struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *s
 	policy_gather_end(&g);
 	if (r->errors) {
 		policy_free(p);
+		*status = CMD_NO;
 		return NULL;
 	}
-	*status = CMD_OK;
 	return p;
 }
 

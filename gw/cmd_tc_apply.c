@@ -9,17 +9,24 @@
 #include "gw/cmd_tc_links.h"
 #include "gw/json.h"
 
-/* Nothing of all or nothing is left half done because somebody was impatient. */
-static void hold_signals(void)
+/*
+ * From here on this process is alone with it, and nothing of all or nothing is left half done
+ * because somebody was impatient.
+ */
+static int alone(void)
 {
 	sigset_t set;
+	char err[256];
 
+	if (tc_lock(err, sizeof(err)) < 0)
+		return cmd_fail("%s", err);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	return CMD_OK;
 }
 
 /* The links before i are taken back as well. */
@@ -95,8 +102,9 @@ int cmd_tc_apply(int argc, char **argv)
 
 	if (!tc_args_get(&a, argc, argv, &status))
 		return status;
-	hold_signals();
-	status = tc_links_read(&l, &a);
+	status = tc_links_read(&l, &a, true);
+	if (!status)
+		status = alone();
 	if (!status)
 		status = tc_links_open(&l, &a, true);
 	if (!status)
@@ -146,8 +154,10 @@ int cmd_tc_remove(int argc, char **argv)
 
 	if (!tc_args_get(&a, argc, argv, &status))
 		return status;
-	hold_signals();
-	status = tc_links_read(&l, &a);
+	/* what was once applied can be removed, whatever its filters mean by now */
+	status = tc_links_read(&l, &a, false);
+	if (!status)
+		status = alone();
 	if (!status)
 		status = remove_all(&l, &a);
 	tc_links_close(&l);

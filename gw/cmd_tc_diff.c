@@ -92,7 +92,7 @@ int cmd_tc_diff(int argc, char **argv)
 
 	if (!tc_args_get(&a, argc, argv, &status))
 		return status;
-	status = tc_links_read(&l, &a);
+	status = tc_links_read(&l, &a, true);
 	if (!status)
 		status = tc_links_open(&l, &a, a.strict);
 	if (!status)

@@ -56,12 +56,13 @@ bool tc_args_get(struct tc_args *a, int argc, char **argv, int *status)
 	return true;
 }
 
-int tc_links_read(struct tc_links *l, const struct tc_args *a)
+int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check)
 {
 	int status;
 
 	*l = (struct tc_links){0};
-	l->policy = cmd_policy(a->policy, &status);
+	l->policy = check ? cmd_policy(a->policy, &status)
+			  : cmd_policy_unchecked(a->policy, &status);
 	if (!l->policy)
 		return status;
 	l->link = calloc(l->policy->n_link, sizeof(const struct policy_link *));

@@ -24,8 +24,11 @@ struct tc_links {
 	struct tc_nat_job *nat;	   /* likewise */
 	size_t n;
 };
-/* CMD_OK, or an exit code, and why is said. */
-int tc_links_read(struct tc_links *l, const struct tc_args *a);
+/*
+ * `check`: as `weir check` does; else only whether it can be read. CMD_OK, or an exit code,
+ * and why is said.
+ */
+int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check);
 /*
  * Reads the devices and makes the plans, and complains of what the kernel does not do exactly
  * (with `strict` as of errors). CMD_OK, or an exit code.

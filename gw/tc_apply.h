@@ -73,6 +73,12 @@ int tc_target_read(struct tc_target *t, char *err, size_t errsize);
 struct tc_counters tc_target_counters(const struct tc_target *t, const struct policy_class *c);
 
 /*
+ * Two at a time would undo each other's work: waits until no other process applies or
+ * removes. The lock is this process's until it ends, or closes what is returned; -1 with err.
+ */
+int tc_lock(char *err, size_t errsize);
+
+/*
  * Removes what weir made for this link, and restores what it had replaced. 1: removed; 0: there
  * was nothing of weir's; -1 with err.
  */

@@ -7,6 +7,7 @@
 #include <linux/pkt_sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,6 +110,12 @@ static json_t *document(const struct tc_saved *f, const struct tc_state *s)
 	return NULL;
 }
 
+static int complain(const char *path, char *err, size_t errsize)
+{
+	return fail_with(err, errsize, "%s: %s%s", path, strerror(errno),
+			 errno == EACCES || errno == EPERM ? ": it takes root" : "");
+}
+
 static int make_dir(char *err, size_t errsize)
 {
 	char path[] = TC_SAVED_DIR, *end = path;
@@ -118,11 +125,31 @@ static int make_dir(char *err, size_t errsize)
 		if (end)
 			*end = '\0';
 		if (mkdir(path, 0755) && errno != EEXIST)
-			return fail_with(err, errsize, "%s: %s", path, strerror(errno));
+			return complain(path, err, errsize);
 		if (end)
 			*end = '/';
 	} while (end);
 	return 0;
+}
+
+int tc_lock(char *err, size_t errsize)
+{
+	static const char path[] = TC_SAVED_DIR "/lock";
+	int fd, status;
+
+	if (make_dir(err, errsize))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return complain(path, err, errsize);
+	do
+		status = flock(fd, LOCK_EX);
+	while (status && errno == EINTR);
+	if (!status)
+		return fd;
+	fail_with(err, errsize, "%s: %s", path, strerror(errno));
+	close(fd);
+	return -1;
 }
 
 static int sync_dir(void)

@@ -162,13 +162,18 @@ static int dump(struct tc_nl *nl, struct reader *r, int type, uint32_t parent)
 {
 	struct tcmsg t = {.tcm_ifindex = (int)r->s->ifindex, .tcm_parent = parent};
 	struct nl_msg *m = tc_encode_header(type, 0, &t, 0);
-	int status;
+	int status, error = 0;
 
 	if (!m)
 		return no_memory(r);
 	r->in_group = false;
-	status = tc_nl_dump(nl, m, take, r, NULL, r->err, r->errsize);
+	status = tc_nl_dump(nl, m, take, r, &error, r->err, r->errsize);
 	nlmsg_free(m);
+	/* a dump's buffer has 32 KB at the most (netlink_dump()) */
+	if (status < 0 && error == EMSGSIZE)
+		return fail_with(r->err, r->errsize,
+				 "there is a filter of more instructions than the kernel can "
+				 "tell (some 4040)");
 	return status;
 }
 
