@@ -6,7 +6,7 @@ wtc() { in_r "$WEIR" tc "$@" >"$tmp/out" 2>"$tmp/err"; }
 tc_or_skip() {
 	wtc apply "$1" && return
 	grep -qE 'this kernel has no|network namespace' "$tmp/err" && skip_all "$(tail -n 1 "$tmp/err")"
-	cat "$tmp/err"
+	head -n 20 "$tmp/err"
 }
 
 # All that tc tells of a device of the router, but what it counts

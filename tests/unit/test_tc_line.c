@@ -8,6 +8,7 @@
 #include "gw/tc_plan_impl.h"
 
 #include <linux/pkt_sched.h>
+#include <stdlib.h>
 
 #define LONGEST 65535u
 
@@ -56,6 +57,40 @@ static const struct tc_note *note_of(const struct tc_plan *t, const char *key)
 	return NULL;
 }
 
+/* From what the kernel tells of a table, which is all but its entries, the entries. */
+static void check_again(const struct tc_stab *s, const struct tc_device *dev)
+{
+	struct tc_stab again = *s;
+
+	again.size = NULL;
+	assert_int_equal(tc_stab_again(&again, dev->header), 0);
+	assert_int_equal(again.size_log, s->size_log);
+	assert_int_equal(again.size != NULL, s->n != 0);
+	if (s->n)
+		assert_memory_equal(again.size, s->size, s->n * sizeof(*s->size));
+	free(again.size);
+}
+
+/* Tables that tc or nobody makes are left alone. */
+static void tables_of_others(void **state)
+{
+	struct tc_stab s = {.n = 512, .cell_log = 2, .linklayer = TC_LINKLAYER_ATM};
+
+	(void)state;
+	assert_int_equal(tc_stab_again(&s, 14), 0);
+	assert_null(s.size);
+	s = (struct tc_stab){.n = UINT32_MAX, .linklayer = TC_LINKLAYER_ATM};
+	assert_int_equal(tc_stab_again(&s, 14), 0);
+	assert_null(s.size);
+	s = (struct tc_stab){.n = 2064, .overhead = INT32_MAX, .linklayer = TC_LINKLAYER_ATM};
+	assert_int_equal(tc_stab_again(&s, 14), 0);
+	assert_null(s.size);
+	s = (struct tc_stab){.n = 2064, .size_log = 200, .linklayer = TC_LINKLAYER_ATM};
+	assert_int_equal(tc_stab_again(&s, 14), 0);
+	assert_null(s.size);
+	assert_int_equal(s.size_log, 200);
+}
+
 static void check(const char *keys, const struct tc_device *dev, struct limits may)
 {
 	struct policy *p = line(keys);
@@ -67,6 +102,7 @@ static void check(const char *keys, const struct tc_device *dev, struct limits m
 	struct tc_build b = {.l = p->link[0], .dev = dev};
 	struct tc_line measured;
 
+	check_again(s, dev);
 	/* an attribute of netlink, with its head and the one around it */
 	assert_true(s->n * 2 + 64 < 65536);
 	for (uint32_t len = LONGEST; len >= 20; len--) {
@@ -209,6 +245,7 @@ int main(void)
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(no_table),
 		cmocka_unit_test(told_apart),
+		cmocka_unit_test(tables_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
