@@ -12,7 +12,7 @@ policy() { # CLASSES [LINK-KEYS]
 classes='      {name: call, match: udp port 5000, min: 1mbit, max: 4mbit, queue: fifo, limit: 50p},
       {name: work, match: "net 10.8.0.0/16 or udp port 5001", weight: 3, classes: [
         {name: ssh, match: tcp port 22, queue: fifo, limit: 20kb},
-        {name: web, default: true, queue: fifo, limit: 500p}]},
+        {name: web, default: true, queue: fifo, limit: 8000p}]},
       {name: rest, default: true, queue: fifo, limit: 500p}'
 policy "$classes"
 tc_or_skip "$tmp/p.yaml"
@@ -38,7 +38,7 @@ is "five classes and the link" "$(in_r tc class show dev wan | wc -l)" 6
 is "four queues, each as the policy says" "$(in_r tc -j qdisc show dev wan | python3 -c "
 import json, sys
 print(sorted((q['kind'], q['options']['limit']) for q in json.load(sys.stdin) if q['kind'] != 'htb'))")" \
-	"[('bfifo', 20000), ('pfifo', 50), ('pfifo', 500), ('pfifo', 500)]"
+	"[('bfifo', 20000), ('pfifo', 50), ('pfifo', 500), ('pfifo', 8000)]"
 is "filters in file order, each with a program" "$(in_r tc -j filter show dev wan | python3 -c "
 import json, sys
 f = [x for x in json.load(sys.stdin) if 'options' in x]
@@ -79,7 +79,7 @@ is "... the kernel tells of that one" "$(grep -v 'dev lo' "$tmp/monitor" | grep 
 like "... a class" "$tmp/monitor" '^class htb .*ceil 5Mbit'
 kill "$monitor"
 
-# ... while packets flow, and a class that comes and goes in the middle
+# ... while packets flow (into a queue that has room for all of them), and a class that comes and goes in the middle
 recv_start o flow 5001 --count 6000 --idle 4000
 ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5001 --pps 2000 --size 472 --count 6000 >"$tmp/send" &
 sender=$!
@@ -89,7 +89,7 @@ middle='      {name: new, match: udp port 7000, queue: fifo},
       {name: work,'
 rounds=0
 while kill -0 "$sender" 2>/dev/null; do
-	for c in "${classes/weight: 3/weight: 4, max: 15mbit}" "${classes/      \{name: work,/$middle}" "${classes/name: web, default: true, queue: fifo, limit: 500p/name: web, default: true, queue: fifo, limit: 600p}"; do
+	for c in "${classes/weight: 3/weight: 4, max: 15mbit}" "${classes/      \{name: work,/$middle}" "${classes/name: web, default: true, queue: fifo, limit: 8000p/name: web, default: true, queue: fifo, limit: 9000p}"; do
 		policy "$c"
 		wtc apply "$tmp/p.yaml" || cat "$tmp/err"
 		cat "$tmp/out" >>"$tmp/rounds"
