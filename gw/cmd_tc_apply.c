@@ -45,60 +45,57 @@ static int give_up(const struct tc_links *l, size_t i, const char *why)
 	return CMD_FAIL;
 }
 
-static int apply(const struct tc_links *l, const struct tc_args *a)
+/* All links or none. *tables: of nftables, that were changed. */
+static int apply(const struct tc_links *l, int *tables)
 {
-	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
-	int *n = NULL, status = CMD_OK, tables = 0;
 	char err[1024];
 
-	n = calloc(l->n, sizeof(*n));
-	if (!n)
-		status = cmd_fail("out of memory");
-	for (size_t i = 0; !status && i < l->n; i++) {
-		n[i] = tc_target_apply(l->target[i], err, sizeof(err));
-		if (n[i] < 0)
-			status = give_up(l, i, err);
+	for (size_t i = 0; i < l->n; i++) {
+		l->changed[i] = tc_target_apply(l->target[i], err, sizeof(err));
+		if (l->changed[i] < 0)
+			return give_up(l, i, err);
 	}
 	/* what was changed for all links, each in one transaction; the last can fail whole */
-	if (!status) {
-		tables = tc_nat_commit(l->nat, l->n, err, sizeof(err));
-		if (tables < 0)
-			status = give_up(l, l->n, err);
-	}
-	for (size_t i = 0; !status && i < l->n; i++) {
-		const char *device = tc_target_device(l->target[i]);
+	*tables = tc_nat_commit(l->nat, l->n, err, sizeof(err));
+	return *tables < 0 ? give_up(l, l->n, err) : CMD_OK;
+}
 
-		if (doc) {
-			json_t *j = tc_links_entry(l->link[i], device);
+static void tell(const struct tc_links *l, int tables)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		int n = l->changed[i];
 
-			json_object_set_new(j, "changed", json_integer(n[i]));
-			json_array_append_new(links, j);
-		} else if (n[i]) {
-			printf("%s: %s: %d %s changed\n", l->link[i]->name, device, n[i],
-			       n[i] == 1 ? "object" : "objects");
-		} else {
-			printf("%s: %s: nothing to change\n", l->link[i]->name, device);
-		}
+		printf("%s: %s: ", l->link[i]->name, tc_target_device(l->target[i]));
+		if (n)
+			printf("%d %s changed\n", n, n == 1 ? "object" : "objects");
+		else
+			puts("nothing to change");
 	}
-	free(n);
-	if (!status && tables && !doc)
+	if (tables)
 		printf("nftables: %d %s for classification before address translation "
 		       "changed\n",
 		       tables, tables == 1 ? "table" : "tables");
-	if (doc && !status) {
-		json_object_set_new(doc, "nat_tables_changed", json_integer(tables));
-		json_print(doc, stdout);
-	} else {
-		json_decref(doc);
+}
+
+static void tell_json(const struct tc_links *l, int tables)
+{
+	json_t *links, *doc = tc_links_document(l, &links);
+
+	for (size_t i = 0; i < l->n; i++) {
+		json_t *j = tc_links_entry(l->link[i], tc_target_device(l->target[i]));
+
+		json_object_set_new(j, "changed", json_integer(l->changed[i]));
+		json_array_append_new(links, j);
 	}
-	return cmd_flush(status);
+	json_object_set_new(doc, "nat_tables_changed", json_integer(tables));
+	json_print(doc, stdout);
 }
 
 int cmd_tc_apply(int argc, char **argv)
 {
 	struct tc_args a;
 	struct tc_links l;
-	int status;
+	int status, tables = 0;
 
 	if (!tc_args_get(&a, argc, argv, &status))
 		return status;
@@ -108,7 +105,11 @@ int cmd_tc_apply(int argc, char **argv)
 	if (!status)
 		status = tc_links_open(&l, &a, true);
 	if (!status)
-		status = apply(&l, &a);
+		status = apply(&l, &tables);
+	if (!status) {
+		(a.json ? tell_json : tell)(&l, tables);
+		status = cmd_flush(status);
+	}
 	tc_links_close(&l);
 	return status;
 }

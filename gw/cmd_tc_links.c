@@ -68,7 +68,8 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check)
 	l->link = calloc(l->policy->n_link, sizeof(const struct policy_link *));
 	l->target = calloc(l->policy->n_link, sizeof(struct tc_target *));
 	l->nat = calloc(l->policy->n_link, sizeof(*l->nat));
-	if (!l->link || !l->target || !l->nat)
+	l->changed = calloc(l->policy->n_link, sizeof(*l->changed));
+	if (!l->link || !l->target || !l->nat || !l->changed)
 		return cmd_fail("out of memory");
 	if (a->link && !policy_find_link(l->policy, a->link))
 		return cmd_fail("%s has no link \"%s\"", l->policy->file,
@@ -149,6 +150,7 @@ void tc_links_close(struct tc_links *l)
 	for (size_t i = 0; i < l->n && l->nat; i++)
 		tc_nat_job_free(&l->nat[i]);
 	free(l->nat);
+	free(l->changed);
 	free(l->target);
 	free(l->link);
 	policy_free(l->policy);

@@ -24,8 +24,8 @@ int tc_parse(const struct nlmsghdr *h, struct tc_parsed *p)
 
 	memset(p, 0, sizeof(*p));
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(p->t)) ||
-	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(p->t), p->tb, TCA_MAX, NULL) <
-		    0)
+	    nla_parse(p->tb, TCA_MAX, nlmsg_attrdata(h, sizeof(p->t)),
+		      nlmsg_attrlen(h, sizeof(p->t)), NULL) < 0)
 		return -1;
 	memcpy(&p->t, nlmsg_data(h), sizeof(p->t));
 	kind = p->tb[TCA_KIND];
