@@ -58,6 +58,7 @@ bool tc_args_get(struct tc_args *a, int argc, char **argv, int *status)
 
 int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check)
 {
+	const struct policy_link *named = NULL;
 	int status;
 
 	*l = (struct tc_links){0};
@@ -71,20 +72,21 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check)
 	l->changed = calloc(l->policy->n_link, sizeof(*l->changed));
 	if (!l->link || !l->target || !l->nat || !l->changed)
 		return cmd_fail("out of memory");
-	if (a->link && !policy_find_link(l->policy, a->link))
-		return cmd_fail("%s has no link \"%s\"", l->policy->file,
-				policy_shown(a->link).s);
+	if (a->link) {
+		named = policy_find_link(l->policy, a->link);
+		if (!named)
+			return cmd_fail("%s has no link \"%s\"", l->policy->file,
+					policy_shown(a->link).s);
+		if (!named->interface)
+			return cmd_fail("link \"%s\" has no interface", named->name);
+	}
 	for (size_t i = 0; i < l->policy->n_link; i++) {
 		const struct policy_link *p = l->policy->link[i];
 
-		if (a->link ? !strcmp(a->link, p->name) : p->interface != NULL)
+		if (named ? p == named : p->interface != NULL)
 			l->link[l->n++] = p;
 	}
-	if (!l->n)
-		return cmd_fail("%s: no link has an interface", l->policy->file);
-	if (!l->link[0]->interface)
-		return cmd_fail("link \"%s\" has no interface", l->link[0]->name);
-	return CMD_OK;
+	return l->n ? CMD_OK : cmd_fail("%s: no link has an interface", l->policy->file);
 }
 
 static int open_one(struct tc_links *l, size_t i, const struct tc_args *a,

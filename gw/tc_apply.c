@@ -219,7 +219,7 @@ static int make_ifb(struct tc_target *t, char *err, size_t errsize)
 int tc_target_revert(struct tc_target *t, char *err, size_t errsize)
 {
 	int status = tc_side_revert(t->nl, &t->way, err, errsize);
-	char words[TEXT];
+	char words[TEXT] = "";
 
 	if (t->made_ifb) {
 		/* with all that is on it */

@@ -54,6 +54,11 @@ static bool get_u32(const struct nlattr *a, uint32_t *to)
 	return get(a, to, sizeof(*to));
 }
 
+static bool nested(const struct nlattr *a, struct nlattr **tb, int max)
+{
+	return a && !nla_parse(tb, max, nla_data(a), nla_len(a), NULL);
+}
+
 static void counters(const struct nlattr *stats, struct tc_counters *c)
 {
 	struct nlattr *tb[TCA_STATS_MAX + 1];
@@ -62,8 +67,7 @@ static void counters(const struct nlattr *stats, struct tc_counters *c)
 	uint64_t wide;
 
 	*c = (struct tc_counters){0};
-	if (!stats ||
-	    nla_parse_nested(tb, TCA_STATS_MAX, (struct nlattr *)(uintptr_t)stats, NULL))
+	if (!nested(stats, tb, TCA_STATS_MAX))
 		return;
 	/* the padding behind the last member may be missing */
 	if (get(tb[TCA_STATS_BASIC], &basic, offsetof(struct gnet_stats_basic, packets) + 4)) {
@@ -77,11 +81,6 @@ static void counters(const struct nlattr *stats, struct tc_counters *c)
 		c->backlog_packets = queue.qlen;
 		c->backlog_bytes = queue.backlog;
 	}
-}
-
-static bool nested(const struct nlattr *a, struct nlattr **tb, int max)
-{
-	return a && !nla_parse_nested(tb, max, (struct nlattr *)(uintptr_t)a, NULL);
 }
 
 static bool stab(const struct nlattr *a, struct tc_stab *s)

@@ -154,11 +154,12 @@ static void count_classes(const struct tc_set *s, uint8_t *count)
  */
 static int pair_changed(struct align *a)
 {
-	uint8_t *count = calloc(2, 1u << 16), *other = count + (1u << 16);
+	uint8_t *count = calloc(2, 1u << 16), *other;
 	size_t k = 0;
 
 	if (!count)
 		return -1;
+	other = count + (1u << 16);
 	count_classes(&a->w, count);
 	count_classes(&a->h, other);
 	for (size_t i = 0; i < a->w.n; i++) {

@@ -50,8 +50,9 @@ static int take(const struct nlmsghdr *h, void *arg)
 	struct tc_link l = {0};
 	struct ifinfomsg i;
 
-	if (h->nlmsg_type != RTM_NEWLINK ||
-	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof(i), tb, IFLA_MAX, NULL))
+	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(i)) ||
+	    nla_parse(tb, IFLA_MAX, nlmsg_attrdata(h, sizeof(i)), nlmsg_attrlen(h, sizeof(i)),
+		      NULL))
 		return 0;
 	memcpy(&i, nlmsg_data(h), sizeof(i));
 	text(tb[IFLA_IFNAME], l.name, sizeof(l.name));

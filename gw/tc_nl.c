@@ -314,7 +314,7 @@ static void take_ack(struct batch *b, const struct nlmsghdr *h)
 	b->ack[i].came = true;
 	b->ack[i].error = error_of(h);
 	b->missing--;
-	if (b->ack[i].error && i < b->refused) {
+	if (i < b->refused && b->ack[i].error) {
 		b->refused = i;
 		*b->words = '\0';
 		if (nlmsg_datalen(h) >= (int)sizeof(struct nlmsgerr))

@@ -81,7 +81,7 @@ static int copy_action(struct nl_msg *m, const struct nlattr *from)
 {
 	struct nlattr *tb[TCA_ACT_MAX + 1], *nest = nla_nest_start(m, nla_type(from));
 
-	if (!nest || nla_parse_nested(tb, TCA_ACT_MAX, (struct nlattr *)(uintptr_t)from, NULL))
+	if (!nest || nla_parse(tb, TCA_ACT_MAX, nla_data(from), nla_len(from), NULL))
 		return -1;
 	if (tb[TCA_ACT_KIND] && copy(m, tb[TCA_ACT_KIND]))
 		return -1;
@@ -239,7 +239,7 @@ static void action_target(const struct nlattr *act, void (*fn)(void *, uint32_t)
 	struct nlattr *tb[TCA_ACT_MAX + 1], *options[TCA_MIRRED_MAX + 1];
 	struct tc_mirred m;
 
-	if (nla_parse_nested(tb, TCA_ACT_MAX, (struct nlattr *)(uintptr_t)act, NULL) ||
+	if (nla_parse(tb, TCA_ACT_MAX, nla_data(act), nla_len(act), NULL) ||
 	    !tb[TCA_ACT_OPTIONS] || times_of(tb[TCA_ACT_KIND]) != TCA_MIRRED_TM ||
 	    nla_len(tb[TCA_ACT_KIND]) != (int)sizeof("mirred") ||
 	    nla_parse_nested(options, TCA_MIRRED_MAX, tb[TCA_ACT_OPTIONS], NULL) ||

@@ -188,7 +188,7 @@ int tc_rebuild_try(const struct tc_link *l, const struct tc_state *s, uint32_t t
 		   size_t errsize)
 {
 	struct tc_nl *nl = tc_nl_open_scratch(err, errsize);
-	struct tc_link made;
+	struct tc_link made = {0};
 	struct part p;
 	int status = -1;
 

@@ -324,13 +324,21 @@ int tc_state_read(struct tc_nl *nl, uint32_t ifindex, struct tc_state *s, char *
 int tc_state_from(const uint8_t *messages, size_t size, struct tc_state *s, char *err,
 		  size_t errsize)
 {
-	struct nlmsghdr *h = (struct nlmsghdr *)(uintptr_t)messages;
 	struct reader r = {.s = s, .err = err, .errsize = errsize};
-	int left = size < INT_MAX ? (int)size : INT_MAX, status = 0;
+	size_t at = 0;
+	int status = 0;
 	struct tcmsg t;
 
 	*s = (struct tc_state){0};
-	for (; !status && nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
+	while (!status && at < size) {
+		const struct nlmsghdr *h =
+			(const struct nlmsghdr *)(const void *)(messages + at);
+
+		if (size - at > INT_MAX || !nlmsg_ok(h, (int)(size - at))) {
+			status = fail_with(err, errsize,
+					   "a message of traffic control is cut off");
+			break;
+		}
 		if (!s->list.n && h->nlmsg_len >= NLMSG_LENGTH(sizeof(t))) {
 			memcpy(&t, nlmsg_data(h), sizeof(t));
 			s->ifindex = (uint32_t)t.tcm_ifindex;
@@ -338,9 +346,8 @@ int tc_state_from(const uint8_t *messages, size_t size, struct tc_state *s, char
 		if (h->nlmsg_type != RTM_NEWTFILTER)
 			r.in_group = false;
 		status = take(h, &r);
+		at += NLMSG_ALIGN(h->nlmsg_len);
 	}
-	if (!status && left > 0)
-		status = fail_with(err, errsize, "a message of traffic control is cut off");
 	if (status)
 		tc_state_free(s);
 	else
