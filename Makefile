@@ -73,6 +73,7 @@ help:
 	@echo 'make demo        deps, build, and shape a line of this machine: before and after (root)'
 	@echo 'make test        deps, build, and all tests; ends with "N passed, N failed"'
 	@echo 'make check-unit | check-props | check-layers | check-e2e | check-policies | check-net   some of them'
+	@echo 'make test-kernel deps, build, and tests on a stock Debian kernel in QEMU (downloads both)'
 	@echo 'make bench       measure: name, parameter, value, unit, tab-separated'
 	@echo 'make sanitize    all tests again under ASan and UBSan, some under valgrind and TSan'
 	@echo 'make fuzz        fuzz each target for FUZZ_SECONDS (60) seconds; needs clang'
@@ -96,6 +97,12 @@ demo: deps-demo
 test: deps
 	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }
 	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies net
+
+# Apart from `test`: it downloads a kernel, which takes a network
+test-kernel: deps
+	@$(MAKE) --no-print-directory -s all net || { echo '0 passed, 1 failed'; exit 1; }
+	@BUILD=$(BUILD) bash tests/kernel/fetch.sh
+	@BUILD=$(BUILD) bash tests/run.sh kernel
 
 check-unit check-props: unit
 	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
@@ -166,8 +173,8 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit net check-net clean help deps deps-demo demo test check-unit check-props check-e2e \
+.PHONY: all unit net check-net clean help deps deps-demo demo test test-kernel check-unit check-props check-e2e \
 	check-policies check-layers bench bench-programs sanitize fuzz fuzz-programs analyse tidy \
 	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/kernel -prune -o -name '*.d' -print 2>/dev/null)

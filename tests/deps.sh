@@ -5,6 +5,7 @@
 #   tests/deps.sh build     to build and run weir
 #   tests/deps.sh demo      ... and to show it (iproute2, iperf3, ping, python3)
 #   tests/deps.sh test      ... and to test it
+#   tests/deps.sh kernel    ... and to test it on another kernel in a virtual machine (QEMU)
 #   tests/deps.sh ci        ... and to analyse it (clang, cppcheck, valgrind)
 #
 # Does nothing, and needs no root, when nothing is missing.
@@ -16,14 +17,16 @@ libmnl-dev libnetfilter-queue-dev libnftnl-dev libmicrohttpd-dev libnl-3-dev lib
 demo="iproute2 iputils-ping iperf3 python3 ethtool"
 test="libcmocka-dev binutils gzip tcpdump procps mandoc util-linux
 nftables"
+kernel="qemu-system-x86 busybox-static cpio kmod xz-utils"
 ci="clang clang-tidy clang-format libclang-rt-dev cppcheck valgrind"
 
 case ${1:-test} in
 build) want=$build ;;
 demo) want="$build $demo" ;;
 test) want="$build $demo $test" ;;
+kernel) want="$build $demo $test $kernel" ;;
 ci) want="$build $demo $test $ci" ;;
-*) echo "usage: tests/deps.sh build|demo|test|ci" >&2; exit 2 ;;
+*) echo "usage: tests/deps.sh build|demo|test|kernel|ci" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

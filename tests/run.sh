@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs weir's tests and counts them.
 #
-#   BUILD=build bash tests/run.sh unit|props|layers|e2e|policies|net ...
+#   BUILD=build bash tests/run.sh unit|props|layers|e2e|policies|net|kernel ...
 #
 # Every test program says its tests in TAP ("ok 1 - name", "not ok 2 - name"). A program
 # counts as one test more, failed, when it exits badly without having said so, says less
@@ -77,6 +77,8 @@ for kind in "$@"; do
 	net) list=$(sources tests/net/*.sh) ;;
 	policies) list=$(sources policies/*.test.yaml) ;;
 	layers) list=tests/layers.sh ;;
+	# tests/kernel/guest/*.sh, in a virtual machine (after tests/kernel/fetch.sh)
+	kernel) list=tests/kernel/run.sh ;;
 	*) echo "run.sh: no such kind of test: $kind" >&2; exit 2 ;;
 	esac
 	for file in $list; do
@@ -87,6 +89,8 @@ for kind in "$@"; do
 			count "$kind" 1
 			;;
 		*/lib.sh) ;;
+		# many scripts in one, on an emulated processor
+		tests/kernel/run.sh) TEST_TIMEOUT=$((3 * TEST_TIMEOUT)) run kernel bash "$file" ;;
 		*.c) run "${name%.c}" "$BUILD/${file%.c}" ;;
 		*.sh) run "${name%.sh}" bash "$file" ;;
 		*.test.yaml) run "$name" "$WEIR" test --format tap "$file" ;;

@@ -3,7 +3,7 @@
 # results with ok, is, like and status, and ends with `finish`; a script that stops before
 # has failed. They run in the top folder of the tree.
 set -uo pipefail
-cd "$(dirname "$0")/../.." || exit 2
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 WEIR=${WEIR:-${BUILD:-build}/weir}
 case $WEIR in */*) WEIR=$(realpath "$WEIR") ;; esac
 captures=tests/captures
