@@ -48,4 +48,11 @@ int nft_commit(struct mnl_socket *nl, struct nft_batch *b);
 int nft_dump(uint16_t type, uint16_t family, void (*fn)(void *arg, const struct nlmsghdr *nlh),
 	     void *arg);
 
+/*
+ * Has the kernel load what nft_xt() (nft_expr.h) of the same arguments takes; a rule does not
+ * do that by itself. 0, or an errno: it has no such thing, or not of that revision (ENOENT,
+ * EPROTONOSUPPORT), or may not be asked.
+ */
+int nft_xt_load(const char *kind, const char *name, uint32_t rev);
+
 #endif

@@ -103,6 +103,8 @@ static int probe(struct rules *r)
 	if (!error || r->how == RULE_XT)
 		return error;
 	r->how = RULE_XT;
+	/* whether it could be loaded, the rule will show */
+	nft_xt_load("target", "NFQUEUE", 3);
 	return probe(r);
 }
 

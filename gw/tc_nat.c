@@ -313,6 +313,12 @@ static void put_chains(struct nft_batch *b, const struct tc_nat_plan *n)
 	}
 }
 
+/* What if_bpf() takes, where it is a module. Whether it could be had, the rules will show. */
+static void load(void)
+{
+	nft_xt_load("match", "bpf", 1);
+}
+
 static const char *hint(int error)
 {
 	if (error == ENOENT || error == EOPNOTSUPP)
@@ -381,10 +387,12 @@ int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errs
 		error = status < 0 ? errno : 0;
 		changed += status > 0;
 	}
-	if (error || !changed)
+	if (error || !changed) {
 		free(b.mem);
-	else
+	} else {
+		load();
 		error = nft_commit(nl, &b);
+	}
 	mnl_socket_close(nl);
 	if (error)
 		return fail_with(err, errsize,
@@ -412,6 +420,7 @@ bool tc_nat_can(void)
 	if_bpf(&d, &rule);
 	nft_rule(&b, nft_end(&d));
 	nft_table(&b, table, NFT_MSG_DELTABLE, 0, 0);
+	load();
 	error = nl ? nft_commit(nl, &b) : EPERM;
 	if (nl)
 		mnl_socket_close(nl);
