@@ -17,7 +17,6 @@
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 
-
 #define IPV4_CHECKSUM 10 /* its offset in the header */
 
 static struct nft_draft start(const char *chain)
