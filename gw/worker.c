@@ -6,14 +6,10 @@
  * here is what happens in a replay of the same packets. Verdicts are gathered over a batch
  * of received packets; the kernel runs the rest of a packet's path in our sendto().
  */
-#include "gw/worker.h"
-
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,43 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gw/held.h"
-#include "gw/rule.h"
 #include "gw/fail.h"
+#include "gw/rule.h"
+#include "gw/worker_priv.h"
 
-#define BATCH 64u	  /* packets taken before verdicts are sent */
-#define RETURN_BATCH 512u /* below ENGINE_UNPOLLED_MAX */
+#define BATCH 64u /* packets taken before verdicts are sent */
 #define SECOND UINT64_C(1000000000)
-
-struct call {
-	void (*fn)(struct worker *w, void *arg);
-	void *arg;
-};
-
-struct worker {
-	const struct policy *policy;
-	const struct policy_link *link;
-	struct engine *engine;
-	const uint32_t *classid; /* not NULL: others schedule */
-	struct nfq *queue;
-	struct held held;
-	struct nfq_ops ops;
-	struct worker_health health;
-	struct nfq_stats queue_last; /* of a queue that was closed */
-	uint64_t now;		     /* of the packet that comes */
-	uint32_t generation;	     /* of the engine, for verdicts that fail later */
-	atomic_uint mtu;
-	bool closing; /* nothing is scheduled any more, only let go */
-
-	pthread_t thread;
-	bool started;
-	int wake; /* eventfd */
-	atomic_bool called;
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	struct call call; /* fn NULL: none */
-	bool stop, ended;
-};
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -94,7 +59,7 @@ static void verdict_failed(void *arg, uint64_t token, int error)
 			(uint8_t)(token >> 24));
 }
 
-static void let_go(struct worker *w, const struct engine_event *ev)
+void worker_let_go(struct worker *w, const struct engine_event *ev)
 {
 	const struct held_packet *p = held_take(&w->held, (uint32_t)ev->id);
 
@@ -107,18 +72,19 @@ static void let_go(struct worker *w, const struct engine_event *ev)
 			   token_of(w, ev));
 }
 
-static void poll_engine(struct worker *w, uint64_t now)
+void worker_poll(struct worker *w, uint64_t now)
 {
 	struct engine_event ev;
 
-	while (engine_poll(w->engine, now, &ev) != ENGINE_NOTHING)
-		let_go(w, &ev);
+	/* what finds no room is dropped even while the rest is held */
+	while ((w->holding ? engine_dropped(w->engine, &ev)
+			   : engine_poll(w->engine, now, &ev)) != ENGINE_NOTHING)
+		worker_let_go(w, &ev);
 }
 
 /* ---- Packets. */
 
-/* 0, or -1: it cannot be classified. */
-static int dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,
+int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,
 		   struct dissected *d)
 {
 	uint32_t mtu = atomic_load_explicit(&w->mtu, memory_order_relaxed);
@@ -129,18 +95,17 @@ static int dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint3
 	return 0;
 }
 
-/* The kernel schedules: it is told the class, and the packet goes on. */
-static void hand_over(struct worker *w, const struct nfq_packet *p, const struct dissected *d)
+void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct dissected *d)
 {
 	struct match_result m;
 
 	w->now = clock_ns(CLOCK_MONOTONIC);
 	match_packet(engine_match(w->engine), d, w->now, &m);
 	if (m.class)
-		nfq_accept_as(w->queue, p->id, rule_mark(p->mark, m.class->set_dscp, false),
+		nfq_accept_as(w->queue, id, rule_mark(mark, m.class->set_dscp, false),
 			      w->classid[m.class->index], 0);
 	else
-		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
+		nfq_accept(w->queue, id, rule_mark(mark, -1, false), 0);
 }
 
 static void packet(void *arg, const struct nfq_packet *p)
@@ -154,13 +119,13 @@ static void packet(void *arg, const struct nfq_packet *p)
 		nfq_accept(w->queue, p->id, p->mark, 0);
 		return;
 	}
-	if (dissect(w, p->data, p->caplen, p->len, &d)) {
+	if (worker_dissect(w, p->data, p->caplen, p->len, &d)) {
 		w->health.undissected++;
 		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
 		return;
 	}
 	if (w->classid) {
-		hand_over(w, p, &d);
+		worker_hand_over(w, p->id, p->mark, &d);
 		return;
 	}
 	place = held_put(&w->held, p);
@@ -178,7 +143,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
 	}
 	if (!w->closing)
-		poll_engine(w, w->now);
+		worker_poll(w, w->now);
 }
 
 /* ---- The thread. */
@@ -217,7 +182,8 @@ static int rest(struct worker *w)
 {
 	struct pollfd fd[2] = {{.fd = nfq_fd(w->queue), .events = POLLIN},
 			       {.fd = w->wake, .events = POLLIN}};
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), due = engine_next(w->engine);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC),
+		 due = w->holding ? NEVER : engine_next(w->engine);
 	uint64_t left = due > now ? due - now : 0;
 	struct timespec t = {.tv_sec = (time_t)(left / SECOND),
 			     .tv_nsec = (long)(left % SECOND)};
@@ -242,7 +208,7 @@ static int work(struct worker *w)
 
 	if (n < 0)
 		return -1;
-	poll_engine(w, clock_ns(CLOCK_MONOTONIC));
+	worker_poll(w, clock_ns(CLOCK_MONOTONIC));
 	if (nfq_flush(w->queue))
 		return -1;
 	if (atomic_load_explicit(&w->called, memory_order_acquire)) {
@@ -267,7 +233,7 @@ static void accept_all(struct worker *w)
 
 	w->closing = true;
 	take_all(w);
-	poll_engine(w, 0);
+	worker_poll(w, 0);
 	/* without memory for all, in order among so many */
 	room = engine_waiting(w->engine);
 	left = calloc(room + 1, sizeof(*left));
@@ -422,64 +388,6 @@ void worker_get_health(struct worker *w, struct worker_health *h)
 void worker_set_mtu(struct worker *w, uint32_t mtu)
 {
 	atomic_store_explicit(&w->mtu, mtu, memory_order_relaxed);
-}
-
-/* ---- Another policy. */
-
-static void give_back(struct worker *w, const struct engine_left *left)
-{
-	const struct held_packet *h = &w->held.place[left->id];
-	struct dissected d;
-
-	/* it was dissected before, from the same bytes: this cannot fail */
-	if (dissect(w, h->data, h->caplen, h->len, &d) ||
-	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
-		h = held_take(&w->held, (uint32_t)left->id);
-		if (w->queue)
-			nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
-	}
-}
-
-struct engine *worker_take_over(struct worker *w, const struct policy *p,
-				const struct policy_link *link, struct engine *engine,
-				const uint32_t *classid)
-{
-	struct engine *old = w->engine;
-	struct engine_left *left;
-	struct engine_event ev;
-	size_t n;
-
-	w->now = clock_ns(CLOCK_MONOTONIC);
-	if (w->queue)
-		poll_engine(w, w->now);
-	n = engine_waiting(old);
-	left = calloc(n + 1, sizeof(*left));
-	if (!left)
-		return NULL;
-	n = engine_withdraw(old, left, n);
-	engine_inherit(engine, old);
-	w->policy = p;
-	w->link = link;
-	w->engine = engine;
-	w->classid = classid;
-	w->generation++;
-	for (size_t i = 0; i < n; i++) {
-		give_back(w, &left[i]);
-		if (i % RETURN_BATCH == RETURN_BATCH - 1)
-			while (engine_dropped(engine, &ev) != ENGINE_NOTHING)
-				let_go(w, &ev);
-	}
-	if (w->queue)
-		poll_engine(w, w->now);
-	free(left);
-	return old;
-}
-
-void worker_set_gso(struct worker *w, bool gso)
-{
-	/* what cannot be sent now is tried again with the next verdicts */
-	if (w->queue)
-		(void)nfq_set_gso(w->queue, gso);
 }
 
 /* ---- The end. */

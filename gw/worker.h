@@ -64,12 +64,23 @@ void worker_get_health(struct worker *w, struct worker_health *h);
 /*
  * A new policy (classid: as in worker_conf) takes over, between two packets: what waits goes
  * into `engine`, in the order in which it came, with the time at which it came; classes of
- * the same path go on as engine_inherit() says. Returns the old engine, for the caller to free,
- * or NULL: no memory, nothing has changed.
+ * the same path go on as engine_inherit() says. With a classid, what waits goes to the kernel
+ * at once, in that order, before all that comes. Returns the old engine, for the caller to
+ * free, or NULL: no memory, nothing has changed.
  */
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine,
 				const uint32_t *classid);
+/*
+ * The classes of the kernel alone: not NULL, and nor was it before. Only in a function called
+ * by worker_call(), as the next one.
+ */
+void worker_set_classid(struct worker *w, const uint32_t *classid);
+/*
+ * While it holds, packets come and wait, and none leaves: somebody else is still sending what
+ * came before them.
+ */
+void worker_hold(struct worker *w, bool hold);
 /*
  * With it: whether large segments are taken whole from now on. health.queue says what the
  * kernel made of that. Only in a function called by worker_call().

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A worker from inside, for worker*.c only. */
+#ifndef WEIR_GW_WORKER_PRIV_H
+#define WEIR_GW_WORKER_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gw/held.h"
+#include "gw/worker.h"
+
+struct call {
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+};
+
+struct worker {
+	const struct policy *policy;
+	const struct policy_link *link;
+	struct engine *engine;
+	const uint32_t *classid; /* not NULL: others schedule, and nothing waits here */
+	struct nfq *queue;
+	struct held held;
+	struct nfq_ops ops;
+	struct worker_health health;
+	struct nfq_stats queue_last; /* of a queue that was closed */
+	uint64_t now;		     /* of the packet that comes */
+	uint32_t generation;	     /* of the engine, for verdicts that fail later */
+	atomic_uint mtu;
+	bool closing; /* nothing is scheduled any more, only let go */
+	bool holding; /* nothing is let go */
+
+	pthread_t thread;
+	bool started;
+	int wake; /* eventfd */
+	atomic_bool called;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	struct call call; /* fn NULL: none */
+	bool stop, ended;
+};
+
+/* 0, or -1: it cannot be classified. */
+int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,
+		   struct dissected *d);
+/* The engine has decided about a packet. */
+void worker_let_go(struct worker *w, const struct engine_event *ev);
+/* All that the engine has to say at `now`. */
+void worker_poll(struct worker *w, uint64_t now);
+/* The kernel schedules: it is told the class, and the packet goes on. */
+void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct dissected *d);
+
+#endif

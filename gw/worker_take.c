@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A worker takes over another policy, and what waits goes with it. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "gw/rule.h"
+#include "gw/worker_priv.h"
+
+#define RETURN_BATCH 512u /* below ENGINE_UNPOLLED_MAX */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+static void give_back(struct worker *w, const struct engine_left *left)
+{
+	const struct held_packet *h = &w->held.place[left->id];
+	struct dissected d;
+
+	/* it was dissected before, from the same bytes: this cannot fail */
+	if (worker_dissect(w, h->data, h->caplen, h->len, &d) ||
+	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
+		h = held_take(&w->held, (uint32_t)left->id);
+		if (w->queue)
+			nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+	}
+}
+
+/* All of it, in order, before the first packet that is handed over as it comes. */
+static void hand_over(struct worker *w, const struct engine_left *left)
+{
+	const struct held_packet *h = held_take(&w->held, (uint32_t)left->id);
+	struct dissected d;
+
+	if (!w->queue)
+		return;
+	if (worker_dissect(w, h->data, h->caplen, h->len, &d))
+		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+	else
+		worker_hand_over(w, h->id, h->mark, &d);
+}
+
+static void give_all(struct worker *w, const struct engine_left *left, size_t n)
+{
+	struct engine_event ev;
+
+	for (size_t i = 0; i < n; i++) {
+		if (w->classid) {
+			hand_over(w, &left[i]);
+			continue;
+		}
+		give_back(w, &left[i]);
+		if (i % RETURN_BATCH == RETURN_BATCH - 1)
+			while (engine_dropped(w->engine, &ev) != ENGINE_NOTHING)
+				worker_let_go(w, &ev);
+	}
+}
+
+struct engine *worker_take_over(struct worker *w, const struct policy *p,
+				const struct policy_link *link, struct engine *engine,
+				const uint32_t *classid)
+{
+	struct engine *old = w->engine;
+	struct engine_left *left;
+	size_t n;
+
+	w->now = now_ns();
+	if (w->queue)
+		worker_poll(w, w->now);
+	n = engine_waiting(old);
+	left = calloc(n + 1, sizeof(*left));
+	if (!left)
+		return NULL;
+	n = engine_withdraw(old, left, n);
+	engine_inherit(engine, old);
+	w->policy = p;
+	w->link = link;
+	w->engine = engine;
+	w->classid = classid;
+	w->generation++;
+	give_all(w, left, n);
+	if (w->queue)
+		worker_poll(w, w->now);
+	free(left);
+	return old;
+}
+
+void worker_set_classid(struct worker *w, const uint32_t *classid)
+{
+	w->classid = classid;
+}
+
+void worker_hold(struct worker *w, bool hold)
+{
+	w->holding = hold;
+}
+
+void worker_set_gso(struct worker *w, bool gso)
+{
+	/* what cannot be sent now is tried again with the next verdicts */
+	if (w->queue)
+		(void)nfq_set_gso(w->queue, gso);
+}
