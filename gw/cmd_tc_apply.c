@@ -123,7 +123,7 @@ static int remove_all(const struct tc_links *l, const struct tc_args *a)
 	/* one that cannot be removed is no reason to keep the others */
 	for (size_t i = l->n; i-- > 0;) {
 		int removed = tc_remove(l->link[i], err, sizeof(err));
-		int table = removed < 0
+		int table = removed < 0 || l->link[i]->direction == POLICY_INGRESS
 				    ? 0
 				    : tc_nat_remove(l->link[i]->interface, err, sizeof(err));
 

@@ -31,7 +31,7 @@ int held_init(struct held *h, uint32_t size);
 void held_fini(struct held *h);
 /* Keeps a packet. Its place, or HELD_NONE: all are taken. */
 uint32_t held_put(struct held *h, const struct nfq_packet *p);
-/* Gives a place back; what was there stays readable until the next held_put(). */
+/* Gives a place back; what was there, but caplen, stays readable until the next held_put(). */
 const struct held_packet *held_take(struct held *h, uint32_t place);
 
 #endif

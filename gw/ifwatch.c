@@ -67,6 +67,7 @@ bool ifwatch_parse(const struct nlmsghdr *nlh, struct ifwatch_state *s)
 			memcpy(&s->mtu, mnl_attr_get_payload(a), size);
 	}
 	s->name[sizeof(s->name) - 1] = '\0';
+	s->index = (uint32_t)info->ifi_index;
 	s->there = nlh->nlmsg_type == RTM_NEWLINK;
 	/* IFF_RUNNING: the carrier is there, or the driver does not know */
 	s->up = s->there && (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_RUNNING);

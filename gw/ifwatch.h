@@ -15,6 +15,7 @@ struct ifwatch_state {
 	char name[IFNAMSIZ];
 	bool there, up; /* up: IFF_UP, and the carrier is not known to be off */
 	uint32_t mtu;
+	uint32_t index; /* another one when it went and came again */
 };
 
 struct ifwatch *ifwatch_open(char *err, size_t errsize);

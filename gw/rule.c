@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
+#include <linux/membarrier.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -213,6 +217,19 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 				 strerror(error));
 	r->expected = count;
 	return 0;
+}
+
+/*
+ * A packet is on its way from a rule to the queue within one RCU read-side section of the
+ * kernel's, and this system call waits until all of those have ended (membarrier(2)); some
+ * kernels do not offer it (nohz_full).
+ */
+void rules_settle(void)
+{
+	const struct timespec long_enough = {0, 20000000};
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&long_enough, NULL);
 }
 
 enum rule_how rules_how(const struct rules *r)

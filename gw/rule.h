@@ -75,6 +75,8 @@ void rules_close(struct rules *r);
  */
 int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t dscp, char *err,
 	      size_t errsize);
+/* Comes back when all packets that met the rules as they were before are in their queues. */
+void rules_settle(void);
 enum rule_how rules_how(const struct rules *r);
 /* Whether the table is still there with all that was put into it. */
 bool rules_intact(struct rules *r);

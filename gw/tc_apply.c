@@ -246,13 +246,19 @@ static int give_up(struct tc_target *t, char *err, size_t errsize)
 	return -1;
 }
 
+int tc_target_check(const struct tc_target *t, char *err, size_t errsize)
+{
+	if (tc_side_refuse(&t->tree, t->o.replace, err, errsize))
+		return -1;
+	return t->ingress ? tc_side_refuse(&t->way, t->o.replace, err, errsize) : 0;
+}
+
 int tc_target_apply(struct tc_target *t, char *err, size_t errsize)
 {
 	int n = 0, more;
 
 	t->made_ifb = t->tree.ran = t->way.ran = false;
-	if (read_all(t, err, errsize) || tc_side_refuse(&t->tree, t->o.replace, err, errsize) ||
-	    (t->ingress && tc_side_refuse(&t->way, t->o.replace, err, errsize)))
+	if (read_all(t, err, errsize) || tc_target_check(t, err, errsize))
 		return -1;
 	if (t->ingress) {
 		n = make_ifb(t, err, errsize);

@@ -58,6 +58,11 @@ int tc_target_diff(struct tc_target *t,
 		   void *arg, char *err, size_t errsize);
 
 /*
+ * Whether tc_target_apply() would refuse what somebody else has put there, as it was when it
+ * was read last. 0, or -1 with one line in err.
+ */
+int tc_target_check(const struct tc_target *t, char *err, size_t errsize);
+/*
  * Makes it so. The number of objects that were changed, or -1 with one line in err: then the
  * device is as it was (and if even that failed, err says so).
  */

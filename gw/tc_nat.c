@@ -350,6 +350,8 @@ static int put_job(struct nft_batch *b, const struct tc_nat_job *job)
 	struct look l;
 	int status = 0;
 
+	if (!job->interface)
+		return 0;
 	table_name(job->interface, table);
 	if (look(&l, table))
 		return errno == EOPNOTSUPP && !job->wanted ? 0 : -1;

@@ -83,7 +83,7 @@ bool tc_nat_can(void);
  */
 struct tc_nat_job {
 	struct tc_nat_plan plan;
-	const char *interface; /* the link's */
+	const char *interface; /* the link's; NULL: what comes in, of which there is no table */
 	bool wanted;	       /* the table is to be there; else not */
 };
 /*

@@ -73,7 +73,9 @@ int tc_nat_prepare(struct tc_nat_job *job, const struct policy *p, const struct 
 	char who[160];
 	int found = tc_nat_who(who, sizeof(who));
 
-	*job = (struct tc_nat_job){.interface = plan->link->interface};
+	*job = (struct tc_nat_job){0};
+	if (plan->link->direction == POLICY_EGRESS)
+		job->interface = plan->link->interface;
 	err[0] = '\0';
 	if (found < 0)
 		return fail_with(err, errsize, "looking for address translation: %s",
@@ -90,8 +92,11 @@ int tc_nat_prepare(struct tc_nat_job *job, const struct policy *p, const struct 
 
 int tc_nat_differs(const struct tc_nat_job *job)
 {
-	int state = tc_nat_state(job->wanted ? &job->plan : NULL, job->interface);
+	int state;
 
+	if (!job->interface)
+		return '=';
+	state = tc_nat_state(job->wanted ? &job->plan : NULL, job->interface);
 	if (state < 0)
 		return -1;
 	if (!job->wanted)

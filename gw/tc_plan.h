@@ -116,6 +116,17 @@ int tc_plan_tell(const struct tc_plan *t,
 /* All TC_LOOSE ones as complaints of that severity. How many, or -1: no memory. */
 int tc_plan_complain(const struct tc_plan *t, const struct policy *p, enum policy_severity sev,
 		     struct policy_report *r);
+/* But not those of some keys; the last of these is NULL. */
+int tc_plan_complain_but(const struct tc_plan *t, const struct policy *p,
+			 enum policy_severity sev, const char *const *but,
+			 struct policy_report *r);
+
+/*
+ * The entries of a size table that weir made, which the kernel does not tell: from what it
+ * tells, on a device with that header. s->size stays NULL where it cannot be one of weir's. 0,
+ * or -1: no memory.
+ */
+int tc_stab_again(struct tc_stab *s, uint32_t header);
 
 /*
  * The entries of a size table that weir made, which the kernel does not tell: from what it

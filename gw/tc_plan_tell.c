@@ -70,6 +70,7 @@ struct complaining {
 	const struct tc_plan *t;
 	const struct policy *p;
 	enum policy_severity sev;
+	const char *const *but;
 	struct policy_report *r;
 	int n;
 };
@@ -83,6 +84,9 @@ static void complain(void *arg, const struct tc_note *const *notes, size_t n)
 
 	if (first->fidelity == TC_EXACT)
 		return;
+	for (const char *const *key = c->but; key && *key; key++)
+		if (!strcmp(*key, first->key))
+			return;
 	c->n++;
 	for (size_t i = 0; first->class && i < n && i < NAMED_MOST; i++)
 		len += (size_t)snprintf(whose + len, sizeof(whose) - len, "%s\"%s\"",
@@ -99,10 +103,17 @@ static void complain(void *arg, const struct tc_note *const *notes, size_t n)
 			first->text);
 }
 
+int tc_plan_complain_but(const struct tc_plan *t, const struct policy *p,
+			 enum policy_severity sev, const char *const *but,
+			 struct policy_report *r)
+{
+	struct complaining c = {.t = t, .p = p, .sev = sev, .but = but, .r = r};
+
+	return tc_plan_tell(t, complain, &c) ? -1 : c.n;
+}
+
 int tc_plan_complain(const struct tc_plan *t, const struct policy *p, enum policy_severity sev,
 		     struct policy_report *r)
 {
-	struct complaining c = {.t = t, .p = p, .sev = sev, .r = r};
-
-	return tc_plan_tell(t, complain, &c) ? -1 : c.n;
+	return tc_plan_complain_but(t, p, sev, NULL, r);
 }

@@ -76,10 +76,11 @@ int tc_side_refuse(const struct tc_side *s, bool replace, char *err, size_t errs
 
 	if (replace || !o || tc_side_owner(s) != TC_SOMEBODY)
 		return 0;
-	return fail_with(err, errsize,
-			 "%s: there is a qdisc that weir did not make (%s); --replace would "
-			 "put it aside, and \"weir tc remove\" put it back",
-			 s->link.name, tc_object_text(o, text, sizeof(text)));
+	return fail_with(
+		err, errsize,
+		"%s: there is a qdisc that weir did not make (%s); \"weir tc "
+		"apply --replace\" would put it aside, and \"weir tc remove\" put it back",
+		s->link.name, tc_object_text(o, text, sizeof(text)));
 }
 
 /* What the device was given by others is tried elsewhere, and written down. */
