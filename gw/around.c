@@ -22,6 +22,8 @@
 
 struct around {
 	const char *interface;
+	enum policy_backend backend;
+	const char *past; /* what packets go round, and how */
 	void (*fn)(void *arg, const char *text);
 	void *arg;
 	int n;
@@ -114,17 +116,20 @@ static void flowtable(void *arg, const struct around_flow *f)
 	struct around *a = arg;
 	char in[64];
 
+	/* below netfilter's hooks, but not below traffic control: unless it is the hardware */
+	if (a->backend == POLICY_BACKEND_KERNEL && !f->hardware)
+		return;
 	if (f->more)
 		snprintf(in, sizeof(in), "%s and %u more", f->device, f->more);
 	else
 		snprintf(in, sizeof(in), "%s", f->device);
 	found(a,
 	      "flows in the flowtable \"%s\" (table %s \"%s\"%s) that come in by %s and leave "
-	      "by "
-	      "%s go round the queue once they are established: take its \"flow add\" rule "
+	      "by %s go round the %s once they are established: take its \"flow add\" rule "
 	      "away, or %s out of its devices",
 	      f->name, f->family, f->table, f->hardware ? ", offloaded to hardware" : "", in,
-	      a->interface, in);
+	      a->interface, a->backend == POLICY_BACKEND_KERNEL ? "kernel's classes" : "queue",
+	      in);
 }
 
 static void look_at_flowtables(struct around *a)
@@ -166,20 +171,19 @@ static void look_at_xdp(struct around *a)
 	if (l->xdp != XDP_ATTACHED_NONE)
 		found(a,
 		      "an XDP program (id %" PRIu32 ") is on %s: packets that it sends back by "
-		      "%s (XDP_TX) never pass netfilter and go round the queue; it may send "
-		      "none (bpftool prog show id %" PRIu32 "); to take it away: ip link set "
+		      "%s (XDP_TX) %s; it may send none (bpftool prog show id %" PRIu32
+		      "); to take it away: ip link set "
 		      "dev %s %s off, or end the program that put it there",
-		      l->xdp_id, l->name, l->name, l->xdp_id, l->name, xdp_place(l));
+		      l->xdp_id, l->name, l->name, a->past, l->xdp_id, l->name, xdp_place(l));
 	if (more)
 		snprintf(others, sizeof(others), " and on %u more", more);
 	if (first)
 		found(a,
 		      "an XDP program (id %" PRIu32 ") is on %s%s: packets that it redirects "
-		      "to %s (XDP_REDIRECT) never pass netfilter and go round the queue; it "
-		      "may "
-		      "redirect none (bpftool prog show id %" PRIu32 "); to take it away: ip "
+		      "to %s (XDP_REDIRECT) %s; it may redirect none (bpftool prog show id "
+		      "%" PRIu32 "); to take it away: ip "
 		      "link set dev %s %s off, or end the program that put it there",
-		      first->xdp_id, first->name, others, a->interface, first->xdp_id,
+		      first->xdp_id, first->name, others, a->interface, a->past, first->xdp_id,
 		      first->name, xdp_place(first));
 }
 
@@ -253,8 +257,19 @@ static void look_at_qdisc(struct around *a, const struct around_link *l, uint64_
 	const struct around_tc *q;
 	uint64_t least;
 
+	if (l == a->self && a->backend != POLICY_BACKEND_QUEUE)
+		return;
 	if (around_tc_classes(&a->tcs, l->index))
 		return;
+	if (l == a->self && around_tc_own(&a->tcs, l->index)) {
+		found(a,
+		      "%s still has classes of weir's in the kernel, of \"weir tc apply\" or "
+		      "of "
+		      "a gateway that was killed: packets are shaped twice; \"weir tc remove "
+		      "POLICY\" takes them away",
+		      a->interface);
+		return;
+	}
 	q = around_tc_slowest(&a->tcs, l->index, rate_bps / share / 8, &least);
 	if (!q)
 		return;
@@ -342,21 +357,29 @@ static void look(struct around *a, uint64_t rate_bps)
 	}
 	if (!a->self->up)
 		found(a, "interface %s is down: ip link set %s up", a->interface, a->interface);
-	look_at_bridge(a);
+	if (a->backend != POLICY_BACKEND_KERNEL)
+		look_at_bridge(a);
 	look_at_flowtables(a);
 	look_at_xdp(a);
 	/* a kernel without qdiscs has none */
 	if (around_tc_get(&a->tcs))
 		return;
-	look_at_redirects(a);
+	if (a->backend != POLICY_BACKEND_KERNEL)
+		look_at_redirects(a);
 	look_below(a, a->self, rate_bps, 1, 0);
 	around_tc_free(&a->tcs);
 }
 
-int around_look(const char *interface, uint64_t rate_bps,
+int around_look(const char *interface, uint64_t rate_bps, enum policy_backend backend,
 		void (*fn)(void *arg, const char *text), void *arg)
 {
-	struct around a = {.interface = interface, .fn = fn, .arg = arg};
+	struct around a = {.interface = interface,
+			   .backend = backend,
+			   .past = backend == POLICY_BACKEND_KERNEL
+					   ? "go round the kernel's traffic control"
+					   : "never pass netfilter and go round the queue",
+			   .fn = fn,
+			   .arg = arg};
 
 	if (around_links_get(&a.links))
 		return -1;

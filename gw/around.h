@@ -14,7 +14,9 @@
  *                 its packets go out by (VLAN and the like, the active members of a bond, the
  *                 device below PPPoE)
  *
- * What a BPF program of tc does with packets cannot be seen from outside.
+ * Where the kernel classifies (backend kernel), what does not come to netfilter may well come
+ * to its classes; and where it schedules (mark, too), the interface's own qdisc is weir's. What
+ * a BPF program of tc does with packets cannot be seen from outside.
  */
 #ifndef WEIR_GW_AROUND_H
 #define WEIR_GW_AROUND_H
@@ -22,14 +24,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qos/policy.h"
+
 #define AROUND_TEXT 512 /* no finding is longer */
 
 /*
- * Looks at one interface, of a link of rate_bps. Calls fn for each finding. What cannot be
- * found out is no finding, but is told as one when it is for lack of permission. Returns how
- * many, or -1 with errno.
+ * Looks at one interface, of a link of rate_bps, for what concerns its backend. Calls fn for
+ * each finding. What cannot be found out is no finding, but is told as one when it is for lack
+ * of permission. Returns how many, or -1 with errno.
  */
-int around_look(const char *interface, uint64_t rate_bps,
+int around_look(const char *interface, uint64_t rate_bps, enum policy_backend backend,
 		void (*fn)(void *arg, const char *text), void *arg);
 
 #endif

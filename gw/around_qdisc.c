@@ -12,6 +12,7 @@
 #include <libmnl/libmnl.h>
 
 #include "gw/nldump.h"
+#include "gw/tc_object.h"
 
 /* Where a kind of qdisc or class says its rate: in a struct, and (or) in 64 bits. */
 static const struct place {
@@ -146,6 +147,17 @@ const struct around_tc *around_tc_slowest(const struct around_tcs *s, int index,
 	}
 	*least = rate;
 	return found;
+}
+
+bool around_tc_own(const struct around_tcs *s, int index)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct around_tc *q = &s->v[i];
+
+		if (!q->class && q->index == index && q->parent == TC_H_ROOT)
+			return q->handle == TC_ROOT_HANDLE && !strcmp(q->kind, "htb");
+	}
+	return false;
 }
 
 static void take(void *arg, const struct nlmsghdr *nlh)

@@ -36,6 +36,9 @@ bool around_tc_parse(const struct nlmsghdr *nlh, struct around_tc *t);
 const struct around_tc *around_tc_slowest(const struct around_tcs *s, int index, uint64_t rate,
 					  uint64_t *least);
 
+/* Whether the root of an interface's tree is one that weir made. */
+bool around_tc_own(const struct around_tcs *s, int index);
+
 /* All qdiscs of all interfaces; their classes are added by around_tc_classes(). 0, or -1 with
  * errno and nothing to free. */
 int around_tc_get(struct around_tcs *s);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gw/control.h"
+#include "qos/policy.h"
 
 int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link, struct ask *a)
 {
@@ -47,4 +48,15 @@ json_t *ask_gateway(const struct ask *a, const char *what)
 	if (!j)
 		cmd_fail("%s", err);
 	return j;
+}
+
+void ask_print_backend(const json_t *link)
+{
+	const char *backend = json_string_value(json_object_get(link, "backend"));
+
+	if (!backend || !strcmp(backend, policy_backend_name(POLICY_BACKEND_QUEUE)))
+		return;
+	printf(", backend %s", ask_printable(backend));
+	if (json_is_string(json_object_get(link, "device")))
+		printf(" on %s", ask_text(link, "device"));
 }

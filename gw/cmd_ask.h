@@ -19,5 +19,7 @@ int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link
 		struct ask *a);
 /* The answer, or NULL: told to stderr. One that says "ok": false is an answer too. */
 json_t *ask_gateway(const struct ask *a, const char *what);
+/* Of a link that the kernel schedules: ", backend kernel on wi-eth0". */
+void ask_print_backend(const json_t *link);
 
 #endif

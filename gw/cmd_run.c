@@ -21,6 +21,8 @@
 #include "gw/notify.h"
 #include "gw/privilege.h"
 #include "gw/snapshot_json.h"
+#include "gw/tc_plan.h"
+#include "gw/tc_state.h"
 
 #define TICK UINT64_C(1000000000)
 #define COMPLAINTS_MAX 1000u
@@ -34,6 +36,7 @@ struct run {
 	struct gateway *gateway;
 	struct control *control;
 	struct metrics *metrics;
+	struct tc_can can;
 	int signals;
 	bool journal; /* lines go to systemd's journal: their level in front */
 	bool stop;
@@ -205,6 +208,7 @@ static int start(struct run *r, char *err, size_t size)
 				 .log = say,
 				 .arg = r};
 	struct privilege_user user;
+	char unheard[200];
 	bool second;
 
 	if (privilege_check(err, size) ||
@@ -214,6 +218,9 @@ static int start(struct run *r, char *err, size_t size)
 		return -1;
 	/* where that is not permitted, status says so */
 	(void)privilege_allow_realtime();
+	/* a later policy may need it, and then it cannot be found out any more */
+	if (!tc_probe(&r->can, unheard, sizeof(unheard)))
+		o.can = &r->can;
 	/* all that follows needs CAP_NET_ADMIN and nothing else */
 	if (privilege_drop(r->user ? &user : NULL, err, size))
 		return -1;

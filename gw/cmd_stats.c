@@ -61,7 +61,7 @@ static void print_class(const json_t *c, const char *path, int columns)
 	       ask_number(sent, "packets"), report_size(ask_number(sent, "bytes"), t),
 	       ask_number(waiting, "packets"));
 	for (unsigned i = 0; i < 3; i++)
-		printf(" %9s", ask_number(sent, "packets")
+		printf(" %9s", ask_number(sent, "packets") && json_is_object(delay)
 				       ? report_time(ask_number(delay, q[i]), t)
 				       : "-");
 	print_drops(json_object_get(c, "dropped"));
@@ -81,8 +81,10 @@ static void print_link(const json_t *l)
 
 		columns = w > columns ? w : columns;
 	}
-	printf("link %s: %s, %s%s\n", ask_text(l, "name"), ask_text(l, "interface"),
-	       report_rate(ask_number(l, "rate_bps"), t), ask_true(l, "up") ? "" : ", DOWN");
+	printf("link %s: %s, %s", ask_text(l, "name"), ask_text(l, "interface"),
+	       report_rate(ask_number(l, "rate_bps"), t));
+	ask_print_backend(l);
+	puts(ask_true(l, "up") ? "" : ", DOWN");
 	printf("  %-*s %10s %10s %10s %9s %9s %9s %9s  dropped\n", columns - 2, "class", "in",
 	       "sent", "bytes", "waiting", "p50", "p99", "max");
 	print_class(l, "", columns);

@@ -46,6 +46,23 @@ static void print_health(const json_t *h)
 		print_count(h, oddities[i].key, oddities[i].text);
 }
 
+static void print_queue(const json_t *l, const json_t *health)
+{
+	print_health(health);
+	printf("  kernel     queue %" PRIu64 ", at most %" PRIu64
+	       " packets held%s; large segments %s\n",
+	       ask_number(l, "queue_number"), ask_number(l, "held_max"),
+	       ask_true(l, "linear_search") ? " (this kernel searches a list for each verdict)"
+					    : "",
+	       ask_true(l, "whole_segments") ? "taken whole" : "cut before the queue");
+}
+
+static bool link_is_well(const json_t *l)
+{
+	return ask_true(l, "up") && !json_array_size(json_object_get(l, "warnings")) &&
+	       !ask_number(json_object_get(l, "health"), "error");
+}
+
 /* Whether all is well with it. */
 static bool print_link(const json_t *l)
 {
@@ -57,20 +74,17 @@ static bool print_link(const json_t *l)
 	size_t i;
 	bool up = ask_true(l, "up");
 
-	printf("\nlink %s: %s, %s, %s\n", ask_text(l, "name"), ask_text(l, "interface"),
-	       report_rate(ask_number(l, "rate_bps"), t),
+	printf("\nlink %s: %s, %s", ask_text(l, "name"), ask_text(l, "interface"),
+	       report_rate(ask_number(l, "rate_bps"), t));
+	ask_print_backend(l);
+	printf(", %s\n",
 	       up ? "up" : "DOWN (there is no such interface, or it is down: the link waits)");
 	printf("  packets    %" PRIu64 " in, %" PRIu64 " sent, %" PRIu64 " dropped, %" PRIu64
 	       " waiting\n",
 	       ask_number(in, "packets"), ask_number(sent, "packets"),
 	       ask_number(dropped, "packets"), ask_number(waiting, "packets"));
-	print_health(health);
-	printf("  kernel     queue %" PRIu64 ", at most %" PRIu64
-	       " packets held%s; large segments %s\n",
-	       ask_number(l, "queue_number"), ask_number(l, "held_max"),
-	       ask_true(l, "linear_search") ? " (this kernel searches a list for each verdict)"
-					    : "",
-	       ask_true(l, "whole_segments") ? "taken whole" : "cut before the queue");
+	if (json_is_object(health))
+		print_queue(l, health);
 	json_array_foreach(json_object_get(l, "warnings"), i, warning)
 	{
 		const char *s = json_string_value(warning);
@@ -80,8 +94,7 @@ static bool print_link(const json_t *l)
 	if (ask_number(health, "error"))
 		printf("  FAILED     its queue: %s\n",
 		       strerror((int)ask_number(health, "error")));
-	return up && !ask_number(health, "error") &&
-	       !json_array_size(json_object_get(l, "warnings"));
+	return link_is_well(l);
 }
 
 static bool print_status(const json_t *j)
@@ -132,9 +145,7 @@ static int run(int argc, char **argv)
 		well = ask_true(j, "intact");
 		json_array_foreach(json_object_get(j, "links"), i, l)
 		{
-			well &= ask_true(l, "up") &&
-				!json_array_size(json_object_get(l, "warnings")) &&
-				!ask_number(json_object_get(l, "health"), "error");
+			well &= link_is_well(l);
 		}
 		json_print(j, stdout);
 	} else {

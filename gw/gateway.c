@@ -36,8 +36,8 @@ void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 		g->o.log(g->o.arg, level, text);
 }
 
-/* Whether two links would take the same packets. An interface has two ways. */
-static bool same_place(const struct policy_link *a, const struct policy_link *b)
+/* An interface has two ways. */
+bool gateway_same_place(const struct policy_link *a, const struct policy_link *b)
 {
 	return a->interface && !strcmp(a->interface, b->interface) &&
 	       a->direction == b->direction;
@@ -72,7 +72,7 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 					"interface \"%s\": a name has at most %d characters",
 					policy_shown(l->interface).s, IFNAMSIZ - 1);
 		for (size_t k = 0; k < i; k++)
-			if (same_place(p->link[k], l))
+			if (gateway_same_place(p->link[k], l))
 				policy_complain(
 					r, POLICY_ERROR, p->file, l->mark,
 					"link \"%s\" has the interface of link \"%s\" "
@@ -105,24 +105,22 @@ uint64_t gateway_dscp(const struct policy *p)
 	return set;
 }
 
-struct complaint {
-	char text[256];
-};
-
-static void keep_complaint(void *arg, enum policy_severity sev, const char *file,
-			   struct policy_mark at, const char *text)
+void gateway_keep_complaint(void *arg, enum policy_severity sev, const char *file,
+			    struct policy_mark at, const char *text)
 {
-	struct complaint *c = arg;
+	struct gateway_complaint *c = arg;
 
 	if (sev == POLICY_ERROR && !c->text[0])
 		snprintf(c->text, sizeof(c->text), "%s:%d:%d: %s", file, at.line, at.col, text);
+	else if (sev == POLICY_WARNING && c->g)
+		gateway_say(c->g, 4, "%s:%d:%d: %s", file, at.line, at.col, text);
 }
 
 struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
 			      size_t errsize)
 {
-	struct complaint c = {0};
-	struct policy_report r = {.fn = keep_complaint, .arg = &c};
+	struct gateway_complaint c = {0};
+	struct policy_report r = {.fn = gateway_keep_complaint, .arg = &c};
 	struct engine_opts o = {
 		.only = to->link, .packets_max = to->held_max, .now = gateway_now()};
 	struct engine *e;
@@ -135,10 +133,13 @@ struct engine *gateway_engine(const struct policy *p, const struct glink *to, ch
 	return e;
 }
 
-int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
-		      struct glink *to, char *err, size_t errsize)
+/* Queue, engine, worker; of a link whose interface was looked at. */
+static int open_worker(struct gateway *g, const struct policy *p, struct glink *to, char *err,
+		       size_t errsize)
 {
-	struct worker_conf w = {.policy = p, .link = l};
+	const struct policy_link *l = to->link;
+	struct worker_conf w = {
+		.policy = p, .link = l, .classid = gkernel_classids(l, &to->tc)};
 	struct nfq_conf q = {.gso = gateway_gso(l)};
 	uint16_t from = g->o.queue_from ? g->o.queue_from : GATEWAY_QUEUE_FROM;
 	int number = nfq_free_numbers(from, 1);
@@ -146,13 +147,10 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 	if (number < 0)
 		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
 				 l->name, from, strerror(errno));
-	*to = (struct glink){.link = l, .queue = (uint16_t)number};
+	to->queue = (uint16_t)number;
 	if (getrandom(to->key, sizeof(to->key), 0) != (ssize_t)sizeof(to->key))
 		return fail_with(err, errsize, "random numbers: %s", strerror(errno));
 	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
-	if (ifwatch_get(l->interface, &to->iface))
-		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
-				 l->interface, strerror(errno));
 	q.number = to->queue;
 	q.maxlen = to->held_max + ON_THE_WAY;
 	w.held_max = to->held_max;
@@ -171,9 +169,25 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 	return -1;
 }
 
+int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
+		      struct glink *to, struct policy_report *r, char *err, size_t errsize)
+{
+	*to = (struct glink){.link = l};
+	if (ifwatch_get(l->interface, &to->iface))
+		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
+				 l->interface, strerror(errno));
+	if (gkernel_prepare(g, p, l, &to->iface, &to->tc, r, err, errsize))
+		return -1;
+	if (!gateway_has_queue(l) || !open_worker(g, p, to, err, errsize))
+		return 0;
+	gkernel_forget(&to->tc);
+	return -1;
+}
+
 void gateway_link_close(struct glink *l)
 {
 	worker_free(l->worker);
+	gkernel_forget(&l->tc);
 	for (size_t i = 0; i < l->n_warning; i++)
 		free(l->warning[i]);
 	free(l->warning);
@@ -184,17 +198,41 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 		  size_t errsize)
 {
 	struct rule_link *v = calloc(n + 1, sizeof(*v));
+	size_t queues = 0;
 	int failed;
 
 	if (!v)
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	for (size_t i = 0; i < n; i++) {
 		assert(link[i].link);
-		v[i] = (struct rule_link){link[i].link->interface, link[i].queue};
+		if (link[i].worker)
+			v[queues++] =
+				(struct rule_link){link[i].link->interface, link[i].queue};
 	}
-	failed = rules_set(g->rules, v, n, g->dscp, err, errsize);
+	failed = rules_set(g->rules, v, queues, g->dscp, err, errsize);
 	free(v);
 	return failed;
+}
+
+/* Queues with their threads, and what is to be told to the kernel. */
+static int open_links(struct gateway *g, char *err, size_t errsize)
+{
+	const struct policy *p = g->policy;
+	struct gateway_complaint c = {.g = g};
+	struct policy_report r = {.fn = gateway_keep_complaint, .arg = &c};
+
+	err[0] = '\0';
+	for (g->n_link = 0; g->n_link < p->n_link; g->n_link++)
+		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], &r, err,
+				      errsize))
+			return err[0] ? -1 : fail_with(err, errsize, "%s", c.text);
+	for (size_t i = 0; i < g->n_link; i++)
+		if (g->link[i].worker && worker_start(g->link[i].worker, err, errsize))
+			return -1;
+	for (size_t i = 0; i < g->n_link; i++)
+		if (gkernel_apply(g, g->link[i].link, &g->link[i].tc, err, errsize))
+			return -1;
+	return 0;
 }
 
 /* All of what gateway_open() is made of that can fail. */
@@ -211,13 +249,8 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 	g->link = calloc(p->n_link, sizeof(*g->link));
 	if (!g->link)
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
-	for (g->n_link = 0; g->n_link < p->n_link; g->n_link++)
-		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], err,
-				      errsize))
-			return -1;
-	for (size_t i = 0; i < g->n_link; i++)
-		if (worker_start(g->link[i].worker, err, errsize))
-			return -1;
+	if (open_links(g, err, errsize))
+		return -1;
 	g->dscp = gateway_dscp(p);
 	/* last: from here on packets come */
 	return gateway_rules(g, g->link, g->n_link, err, errsize);
@@ -244,14 +277,27 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 		gateway_close(g);
 		return NULL;
 	}
+	g->open = true;
 	for (size_t i = 0; i < g->n_link; i++) {
 		assert(g->link[i].link);
+		gkernel_silence(g, g->link[i].link);
 		if (!g->link[i].iface.there)
 			gateway_tell_missing(g, &g->link[i]);
 		gateway_look(g, &g->link[i]);
 	}
 	g->looked = gateway_now();
 	return g;
+}
+
+/* Programmed at the start, removed at the end; a start that failed takes back what it did. */
+static void end_in_kernel(struct gateway *g, struct glink *l)
+{
+	if (!gateway_in_kernel(l->link))
+		return;
+	if (g->open)
+		gkernel_remove(g, l->link, &l->tc);
+	else
+		gkernel_revert(g, l->link, &l->tc, NULL);
 }
 
 void gateway_close(struct gateway *g)
@@ -264,8 +310,14 @@ void gateway_close(struct gateway *g)
 	 */
 	if (g->rules && g->n_link && rules_set(g->rules, NULL, 0, g->dscp, err, sizeof(err)))
 		gateway_say(g, 3, "%s", err);
+	if (g->open)
+		rules_settle();
 	for (size_t i = 0; i < g->n_link; i++)
-		worker_stop(g->link[i].worker);
+		if (g->link[i].worker)
+			worker_stop(g->link[i].worker);
+	for (size_t i = 0; i < g->n_link; i++)
+		end_in_kernel(g, &g->link[i]);
+	gkernel_remove_tables(g);
 	if (g->rules)
 		rules_close(g->rules);
 	for (size_t i = 0; i < g->n_link; i++)

@@ -21,6 +21,7 @@
 #include "qos/policy.h"
 
 struct gateway;
+struct tc_can; /* tc_plan.h */
 
 /* What the gateway asks of a policy beyond its being valid. 0, or -1: told to r. */
 int gateway_check(const struct policy *p, struct policy_report *r);
@@ -29,6 +30,11 @@ struct gateway_opts {
 	struct policy *policy; /* the gateway's when gateway_open() succeeds */
 	const char *file;      /* where gateway_reload() reads it anew; must live */
 	uint16_t queue_from;   /* first number to try; 0: GATEWAY_QUEUE_FROM */
+	/*
+	 * What the kernel's traffic control has, from tc_probe(); must live. NULL: not known,
+	 * and links that need it fail.
+	 */
+	const struct tc_can *can;
 	/* a line for the log; level as syslog's (3 error, 4 warning, 6 info) */
 	void (*log)(void *arg, int level, const char *text);
 	void *arg;
@@ -68,13 +74,24 @@ struct gateway_class {
 
 struct gateway_link {
 	char *name, *interface;
-	uint64_t now; /* CLOCK_MONOTONIC ns: when its worker was asked */
+	uint64_t now; /* CLOCK_MONOTONIC ns: when its worker, or the kernel, was asked */
 	uint64_t rate_bps;
+	bool up; /* the interface is there and up */
+	uint32_t mtu;
+	enum policy_backend backend;
+	/*
+	 * Backends mark and kernel: where the kernel's classes are (the interface, or the ifb
+	 * for what comes in); NULL: the interface has not been there so far. The accounts are
+	 * the kernel's own counts since it made a class: in, sent, dropped (all of it as
+	 * PKT_DROP_LIMIT) and the backlog; nothing else of an account is known.
+	 */
+	char *device;
+	bool programmed; /* the classes are there, as far as weir knows */
+	/* What belongs to the queue and its thread; backend kernel has none: zero. */
 	uint16_t queue;
-	bool up;       /* the interface is there and up */
 	bool segments; /* large segments are taken whole, as far as the kernel has said */
 	bool linear;   /* the kernel searches a list: held_max is small for that */
-	uint32_t mtu, held_max;
+	uint32_t held_max;
 	struct engine_stats engine;
 	struct worker_health health;
 	uint64_t kernel_dropped, kernel_user_dropped; /* /proc/net/netfilter/nfnetlink_queue */

@@ -7,6 +7,8 @@
 #include "gw/gateway.h"
 #include "gw/ifwatch.h"
 #include "gw/rule.h"
+#include "gw/tc_apply.h"
+#include "gw/tc_nat.h"
 
 /* Losses that are told once for a while, not once a packet. */
 enum gateway_loss {
@@ -24,9 +26,25 @@ struct told {
 	uint64_t at;	/* ns; 0: never */
 };
 
+/*
+ * A link's part in the kernel's traffic control. Of a link that the gateway schedules (backend
+ * queue), all of it is zero.
+ */
+struct gkernel {
+	struct tc_target *target; /* NULL: its interface has not been there so far */
+	uint32_t index, mtu;	  /* of the interface, as the target was made for it */
+	bool applied;		  /* the target is on the interface that is there now */
+	struct tc_nat_job nat;	  /* backend kernel alone: weir classifies before it */
+	bool nat_made;		  /* the table was not there before it was applied */
+	bool translated;	  /* somebody translated addresses when it was prepared */
+	uint32_t *none;		  /* backend mark without a target: no class for any class */
+	char *trouble;		  /* why it could not be applied; NULL: nothing failed */
+};
+
 struct glink {
 	const struct policy_link *link; /* of the policy in force */
-	struct worker *worker;
+	struct worker *worker;		/* NULL: backend kernel */
+	struct gkernel tc;
 	struct ifwatch_state iface;
 	uint16_t queue;
 	uint32_t held_max;
@@ -49,6 +67,9 @@ struct gateway {
 	uint64_t dscp; /* values that packets may be given by any policy so far */
 	bool linear;
 	bool intact;
+	bool open;	/* all has been made */
+	char **emptied; /* interfaces whose tc_nat tables wait for their removal */
+	size_t n_emptied;
 	uint64_t started, reloaded, looked;
 	uint64_t generation, reloads_failed;
 };
@@ -57,13 +78,30 @@ uint64_t gateway_now(void); /* CLOCK_MONOTONIC, ns */
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Whether packets of a link go through a queue, and whether they go through weir's HTB. */
+bool gateway_has_queue(const struct policy_link *l);
+bool gateway_in_kernel(const struct policy_link *l);
+/* Whether both have the same packets: the same interface, and the same way. */
+bool gateway_same_place(const struct policy_link *a, const struct policy_link *b);
+
+/* Complaints of which the first error is kept; warnings go to the log. */
+struct gateway_complaint {
+	const struct gateway *g; /* NULL: nobody hears warnings */
+	char text[256];
+};
+void gateway_keep_complaint(void *arg, enum policy_severity sev, const char *file,
+			    struct policy_mark at, const char *text);
+
 /* An engine for to->link, as a gateway wants it. NULL with one line in err. */
 struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
 			      size_t errsize);
-/* Queue, engine, worker. 0, or -1 with one line in err and nothing left. */
+/*
+ * Queue, engine, worker, and what the kernel is to be told, which it is not yet. 0, or -1 with
+ * nothing left, and one line in err unless an error was told to r.
+ */
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
-		      struct glink *to, char *err, size_t errsize);
-/* Everything held is accepted; the queue goes. */
+		      struct glink *to, struct policy_report *r, char *err, size_t errsize);
+/* Everything held is accepted; the queue goes. What the kernel was told stays. */
 void gateway_link_close(struct glink *l);
 /* The rules for these links. */
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
@@ -76,5 +114,42 @@ bool gateway_gso(const struct policy_link *l);
 uint64_t gateway_dscp(const struct policy *p);
 /* The link's warnings anew; new ones are logged. */
 void gateway_look(struct gateway *g, struct glink *l);
+
+/* ---- gateway_kernel.c: links with `backend: kernel` and `backend: mark`. */
+
+/*
+ * Reads the device of a link and makes its plan; changes nothing. What the kernel cannot do
+ * exactly is told to r as warnings. 0, also when the interface is not there or the backend is
+ * queue; -1 as gateway_link_open().
+ */
+int gkernel_prepare(const struct gateway *g, const struct policy *p,
+		    const struct policy_link *l, const struct ifwatch_state *iface,
+		    struct gkernel *k, struct policy_report *r, char *err, size_t errsize);
+/* Makes it so. 0, also without a target; -1 with one line in err, and the kernel as before. */
+int gkernel_apply(struct gateway *g, const struct policy_link *l, struct gkernel *k, char *err,
+		  size_t errsize);
+/* Takes that back. `before`: what was there until then; NULL: nothing of this gateway. */
+void gkernel_revert(struct gateway *g, const struct policy_link *l, struct gkernel *k,
+		    const struct gkernel *before);
+/* For a worker; NULL: it schedules by itself. */
+const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkernel *k);
+/* Packets that wait in the kernel. */
+uint64_t gkernel_waiting(const struct gkernel *k);
+/*
+ * Once a worker decides about a link's packets: rules of this gateway, or of an earlier one,
+ * that classify before address translation would decide again behind it.
+ */
+void gkernel_silence(struct gateway *g, const struct policy_link *l);
+/* What was made for a link goes from the kernel, and what waits there with it: that is told. */
+void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct gkernel *k);
+/* Tables that were only emptied so far. Once nothing is held any more. */
+void gkernel_remove_tables(struct gateway *g);
+/* Gives the memory back; the kernel keeps what it has. */
+void gkernel_forget(struct gkernel *k);
+/* The interface of a link is there: it gets what is not there yet. */
+void gkernel_come(struct gateway *g, struct glink *l);
+/* A call of fn for each thing that is not as it was made. */
+void gkernel_look(const struct gateway *g, const struct glink *l,
+		  void (*fn)(void *arg, const char *text), void *arg);
 
 #endif

@@ -2,28 +2,49 @@
 /*
  * Another policy takes over.
  *
- * Everything that can fail comes first, beside what runs: reading, engines, new links,
- * and the rules as one transaction. What follows can only lack memory for a list of what
- * waits, and is tried again until there is some.
+ * Everything that can fail comes first, beside what runs: reading, engines, new links, the
+ * kernel's classes, and the rules as one transaction. What follows can only lack memory for a
+ * list of what waits, and is tried again until there is some.
  * Links are the same if their name is; a link that is new gets a queue and a worker, one
  * that is not in the new policy lets go what it holds.
  * A link whose interface is another one keeps its queue. What it holds for the old one goes
  * out there in its turn, at the link's rate: let go all at once, it could be too much for
  * that interface.
+ *
+ * What the kernel schedules belongs to an interface and a way (a place), whatever the link's
+ * name is. The classes of a place that both policies have are changed where they differ, and
+ * nothing else of them. A link that goes from one backend to another loses nothing:
+ *
+ *     queue to mark      what waits is handed over at once, in order, then what comes
+ *     queue to kernel    the same, and only then the rule goes
+ *     mark to kernel     the rule goes
+ *     kernel to mark     the rule comes
+ *     to queue           packets come and wait until the kernel has sent what it had, so that
+ *                        nothing overtakes, and no more than the link's rate leaves
+ *
+ * Only where a rule goes may packets be overtaken: those that are on their way through the
+ * queue at that moment.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "gw/cmd_policy.h"
 #include "gw/gateway_priv.h"
 
+#define DRAIN_MAX (UINT64_C(5) * 1000000000) /* ns; status and metrics wait meanwhile */
+#define DRAIN_LOOK 1000000		     /* ns between two looks */
+#define DRAIN_SURE 2u /* looks that found nothing: what was on its way has come by then */
+
 /* One link of the new policy, and what it takes over from. */
 struct next {
-	struct glink link; /* with a worker of its own if it is new */
-	struct glink *old; /* NULL: it is new */
+	struct glink link;  /* with a worker of its own if it is new */
+	struct glink *old;  /* NULL: it is new */
+	struct glink *left; /* not NULL: the queue that it had and has no more */
 	struct engine *engine;
 	bool moved; /* to this interface, from another or from nowhere */
+	bool waits; /* for the kernel to send what it has */
 };
 
 struct change {
@@ -41,54 +62,159 @@ static struct glink *find_link(struct gateway *g, const char *name)
 	return NULL;
 }
 
-static void undo(struct change *c)
+/* The link whose packets went through the kernel's classes at the place of l; NULL: none. */
+static struct glink *find_place(struct gateway *g, const struct policy_link *l)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->next[i].old)
-			engine_free(c->next[i].engine);
+	for (size_t i = 0; i < g->n_link; i++)
+		if (gateway_in_kernel(g->link[i].link) &&
+		    gateway_same_place(g->link[i].link, l))
+			return &g->link[i];
+	return NULL;
+}
+
+/* Whether the kernel goes on scheduling at a place. */
+static bool place_stays(const struct change *c, const struct policy_link *l)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (gateway_in_kernel(c->next[i].link.link) &&
+		    gateway_same_place(c->next[i].link.link, l))
+			return true;
+	return false;
+}
+
+static void undo(struct gateway *g, struct change *c)
+{
+	for (size_t i = c->n; i-- > 0;) {
+		struct next *n = &c->next[i];
+		const struct glink *before = find_place(g, n->link.link);
+
+		gkernel_revert(g, n->link.link, &n->link.tc, before ? &before->tc : NULL);
+		engine_free(n->engine);
+		if (n->old)
+			gkernel_forget(&n->link.tc);
 		else
-			gateway_link_close(&c->next[i].link);
+			gateway_link_close(&n->link);
 	}
 	free(c->next);
 	free(c->links);
 	policy_free(c->policy);
 }
 
-static int prepare_link(struct gateway *g, struct change *c, struct next *n,
-			const struct policy_link *l, char *err, size_t errsize)
+/* A link that is there already, of the same kind. */
+static int prepare_same(struct gateway *g, struct change *c, struct next *n,
+			const struct policy_link *l, struct policy_report *r, char *err,
+			size_t errsize)
 {
-	n->old = find_link(g, l->name);
-	n->moved = !n->old || strcmp(n->old->link->interface, l->interface) != 0;
-	if (!n->old) {
-		if (gateway_link_open(g, c->policy, l, &n->link, err, errsize))
-			return -1;
-		return worker_start(n->link.worker, err, errsize);
-	}
 	n->link = *n->old;
 	n->link.link = l;
+	n->link.tc = (struct gkernel){0};
 	if (ifwatch_get(l->interface, &n->link.iface))
 		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
 				 l->interface, strerror(errno));
+	if (gkernel_prepare(g, c->policy, l, &n->link.iface, &n->link.tc, r, err, errsize))
+		return -1;
+	if (!n->link.worker)
+		return 0;
 	n->engine = gateway_engine(c->policy, &n->link, err, errsize);
 	return n->engine ? 0 : -1;
 }
 
-static int prepare(struct gateway *g, struct change *c, char *err, size_t errsize)
+static void hold(struct worker *w, void *arg)
+{
+	worker_hold(w, *(const bool *)arg);
+}
+
+static int prepare_new(struct gateway *g, struct change *c, struct next *n,
+		       const struct policy_link *l, struct policy_report *r, char *err,
+		       size_t errsize)
+{
+	if (gateway_link_open(g, c->policy, l, &n->link, r, err, errsize))
+		return -1;
+	if (n->left) {
+		struct glink last = *n->left; /* so that its worker can have the engine */
+
+		last.link = l;
+		n->engine = gateway_engine(c->policy, &last, err, errsize);
+		if (!n->engine)
+			return -1;
+	}
+	if (!n->link.worker)
+		return 0;
+	worker_call(n->link.worker, hold, &n->waits);
+	return worker_start(n->link.worker, err, errsize);
+}
+
+static int prepare_link(struct gateway *g, struct change *c, struct next *n,
+			const struct policy_link *l, struct policy_report *r, char *err,
+			size_t errsize)
+{
+	struct glink *old = find_link(g, l->name), *place = find_place(g, l);
+
+	n->link.link = l;
+	n->moved = !old || strcmp(old->link->interface, l->interface) != 0;
+	n->waits = !gateway_in_kernel(l) && place && place->tc.applied;
+	if (old && gateway_has_queue(old->link) == gateway_has_queue(l))
+		n->old = old;
+	else if (old && !gateway_has_queue(l) && !n->moved)
+		n->left = old;
+	return n->old ? prepare_same(g, c, n, l, r, err, errsize)
+		      : prepare_new(g, c, n, l, r, err, errsize);
+}
+
+/*
+ * While a device gets another qdisc, the kernel drops what comes to it (dev_deactivate() in
+ * net/sched/sch_generic.c): so a worker that sends to it waits.
+ */
+static int apply(struct gateway *g, struct glink *l, char *err, size_t errsize)
+{
+	bool yes = true, no = false;
+	struct glink *sender = NULL;
+	int failed;
+
+	for (size_t i = 0; i < g->n_link && l->tc.target; i++)
+		if (g->link[i].link->backend == POLICY_BACKEND_QUEUE &&
+		    gateway_same_place(g->link[i].link, l->link))
+			sender = &g->link[i];
+	if (sender)
+		worker_call(sender->worker, hold, &yes);
+	failed = gkernel_apply(g, l->link, &l->tc, err, errsize);
+	if (sender)
+		worker_call(sender->worker, hold, &no);
+	return failed;
+}
+
+static int prepare(struct gateway *g, struct change *c, struct policy_report *r, char *err,
+		   size_t errsize)
 {
 	size_t n = c->policy->n_link;
 	int failed = 0;
 
 	c->next = calloc(n, sizeof(*c->next));
-	c->links = calloc(n, sizeof(*c->links));
+	/* and a place for each that has left its queue */
+	c->links = calloc(2 * n, sizeof(*c->links));
 	if (!c->next || !c->links)
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	while (!failed && c->n < n) {
-		failed =
-			prepare_link(g, c, &c->next[c->n], c->policy->link[c->n], err, errsize);
-		c->links[c->n] = c->next[c->n].link;
+		failed = prepare_link(g, c, &c->next[c->n], c->policy->link[c->n], r, err,
+				      errsize);
 		c->n++;
 	}
+	for (size_t i = 0; !failed && i < c->n; i++)
+		failed = apply(g, &c->next[i].link, err, errsize);
 	return failed;
+}
+
+/* With the queues that links leave, or without. */
+static int set_rules(struct gateway *g, struct change *c, bool left, char *err, size_t errsize)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		c->links[n++] = c->next[i].link;
+		if (left && c->next[i].left)
+			c->links[n++] = *c->next[i].left;
+	}
+	return gateway_rules(g, c->links, n, err, errsize);
 }
 
 struct take_over {
@@ -96,23 +222,36 @@ struct take_over {
 	const struct policy_link *link;
 	struct engine *engine, *old;
 	const uint32_t *classid;
+	bool waits;
 };
 
 static void take_over(struct worker *w, void *arg)
 {
 	struct take_over *t = arg;
 
+	if (t->waits)
+		worker_hold(w, true);
 	t->old = worker_take_over(w, t->policy, t->link, t->engine, t->classid);
 	if (t->old)
 		worker_set_gso(w, gateway_gso(t->link));
 }
 
-/* The link's worker goes on with the new engine. Without memory it goes on with the old one. */
+/*
+ * The link's worker goes on with the new engine, and that of a link that leaves its queue hands
+ * all to the kernel. Without memory it goes on with the old one.
+ */
 static int switch_link(struct change *c, struct next *n)
 {
-	struct take_over t = {c->policy, n->link.link, n->engine, NULL, NULL};
+	struct take_over t = {.policy = c->policy,
+			      .link = n->link.link,
+			      .engine = n->engine,
+			      .waits = n->waits};
 
-	worker_call(n->old->worker, take_over, &t);
+	if (n->left && n->link.tc.target)
+		t.classid = tc_target_plan(n->link.tc.target)->classid;
+	else
+		t.classid = gkernel_classids(n->link.link, &n->link.tc);
+	worker_call(n->left ? n->left->worker : n->old->worker, take_over, &t);
 	if (!t.old)
 		return -1;
 	engine_free(t.old);
@@ -128,19 +267,88 @@ static bool stays(const struct change *c, const struct glink *l)
 	return false;
 }
 
+/* Whether a queue ends, or packets have to wait for others that did not come to one. */
+static bool rules_matter(const struct gateway *g, const struct change *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->next[i].waits)
+			return true;
+	for (size_t i = 0; i < g->n_link; i++)
+		if (g->link[i].worker && !stays(c, &g->link[i]))
+			return true;
+	return false;
+}
+
+static void switch_all(struct gateway *g, struct change *c)
+{
+	char err[300];
+	bool left = false;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct next *n = &c->next[i];
+
+		while (n->engine && switch_link(c, n))
+			gateway_say(g, 3, "link %s: no memory for the moment: trying again",
+				    n->link.link->name);
+		gkernel_silence(g, n->link.link);
+		left |= n->left != NULL;
+	}
+	/* should that fail, the rule has nobody behind it soon, and lets packets pass */
+	if (left && set_rules(g, c, false, err, sizeof(err)))
+		gateway_say(g, 3, "%s", err);
+	if (rules_matter(g, c))
+		rules_settle();
+}
+
+/* Until the kernel has sent what it had of a place whose packets wait here now. */
+static void drain(const struct gkernel *k, uint64_t until)
+{
+	const struct timespec look = {0, DRAIN_LOOK};
+	unsigned empty = 0;
+
+	while (empty < DRAIN_SURE && gateway_now() < until) {
+		empty = gkernel_waiting(k) ? 0 : empty + 1;
+		nanosleep(&look, NULL);
+	}
+}
+
+/* What the kernel has of places that the new policy leaves to the gateway, or to nobody. */
+static void leave_places(struct gateway *g, struct change *c)
+{
+	uint64_t until = gateway_now() + DRAIN_MAX;
+	bool no = false;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct glink *place = find_place(g, c->next[i].link.link);
+
+		if (c->next[i].waits && place)
+			drain(&place->tc, until);
+	}
+	for (size_t i = 0; i < g->n_link; i++)
+		if (gateway_in_kernel(g->link[i].link) && !place_stays(c, g->link[i].link))
+			gkernel_remove(g, g->link[i].link, &g->link[i].tc);
+	for (size_t i = 0; i < c->n; i++)
+		if (c->next[i].waits)
+			worker_call(c->next[i].link.worker, hold, &no);
+}
+
 /* From here on the new policy is in force; the old one goes. */
 static void finish(struct gateway *g, struct change *c)
 {
 	struct policy *old = g->policy;
 
-	for (size_t i = 0; i < g->n_link; i++)
-		if (!stays(c, &g->link[i]))
+	leave_places(g, c);
+	for (size_t i = 0; i < g->n_link; i++) {
+		if (stays(c, &g->link[i]))
+			gkernel_forget(&g->link[i].tc);
+		else
 			gateway_link_close(&g->link[i]);
+	}
 	for (size_t i = 0; i < c->n; i++) {
 		c->links[i] = c->next[i].link;
-		if (c->links[i].iface.there)
+		if (c->links[i].iface.there && c->links[i].worker)
 			worker_set_mtu(c->links[i].worker, c->links[i].iface.mtu);
-		else if (c->next[i].moved)
+		else if (!c->links[i].iface.there && c->next[i].moved)
 			gateway_tell_missing(g, &c->links[i]);
 	}
 	free(g->link);
@@ -171,16 +379,13 @@ int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t
 	}
 	/* what the old policy marks is still on its way when the new rules are there */
 	g->dscp |= gateway_dscp(c.policy);
-	if (prepare(g, &c, err, errsize) || gateway_rules(g, c.links, c.n, err, errsize)) {
+	if (prepare(g, &c, r, err, errsize) || set_rules(g, &c, true, err, errsize)) {
 		g->dscp = dscp;
 		g->reloads_failed++;
-		undo(&c);
+		undo(g, &c);
 		return -1;
 	}
-	for (size_t i = 0; i < c.n; i++)
-		while (c.next[i].old && switch_link(&c, &c.next[i]))
-			gateway_say(g, 3, "link %s: no memory for the moment: trying again",
-				    c.next[i].link.link->name);
+	switch_all(g, &c);
 	finish(g, &c);
 	g->generation++;
 	g->reloaded = gateway_now();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Copies of what the workers own, taken between two packets and a few classes at a time, so
- * that asking never holds up the line for long. What inner classes and links have is
- * summed up here, from the copies.
+ * Copies of what the workers own, and of what the kernel counts, taken between two packets and
+ * a few classes at a time, so that asking never holds up the line for long. What inner classes
+ * and links have is summed up here, from the copies.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -104,28 +104,73 @@ static int copy_warnings(struct gateway_link *to, const struct glink *l)
 	return 0;
 }
 
-static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
+/* The queue, its thread and, where that schedules, its accounts. */
+static void copy_worker(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	struct visit v = {.to = to};
 
-	to->name = strdup(l->link->name);
-	to->interface = strdup(l->link->interface);
-	if (!to->name || !to->interface || copy_names(to, l->link) || copy_warnings(to, l))
-		return -1;
-	to->rate_bps = l->link->rate.bps;
 	to->queue = l->queue;
-	to->up = l->iface.there && l->iface.up;
 	to->linear = g->linear;
-	to->mtu = l->iface.mtu;
 	to->held_max = l->held_max;
 	to->kernel_dropped = l->kernel.dropped;
 	to->kernel_user_dropped = l->kernel.user_dropped;
 	/* reloads are done by this thread too: the policy stays the same meanwhile */
-	v.left = to->n_class;
-	while (v.left)
+	v.left = gateway_in_kernel(l->link) ? 0 : to->n_class;
+	do
 		worker_call(l->worker, copy_accounts, &v);
-	sum_up(to, l->link);
+	while (v.left);
 	to->segments = to->health.queue.gso;
+}
+
+/* What the kernel tells of a leaf; zero while its classes are not there. */
+static void copy_counters(struct account *a, const struct tc_counters *c)
+{
+	a->sent = (struct account_count){c->packets, c->bytes};
+	/* of bytes that were dropped, the kernel keeps no count */
+	a->dropped[PKT_DROP_LIMIT].packets = c->drops;
+	a->backlog = c->backlog_packets;
+	a->backlog_bytes = c->backlog_bytes;
+	a->in = (struct account_count){c->packets + c->drops + c->backlog_packets,
+				       c->bytes + c->backlog_bytes};
+}
+
+static void copy_kernel(struct gateway_link *to, const struct glink *l)
+{
+	char err[200];
+
+	to->now = gateway_now();
+	if (!l->tc.applied || tc_target_read(l->tc.target, err, sizeof(err)))
+		return;
+	to->now = gateway_now();
+	to->programmed = true;
+	for (size_t i = 0; i < to->n_class; i++) {
+		struct tc_counters c = tc_target_counters(l->tc.target, l->link->all[i]);
+
+		if (to->class[i].leaf)
+			copy_counters(&to->class[i].account, &c);
+	}
+}
+
+static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
+{
+	to->name = strdup(l->link->name);
+	to->interface = strdup(l->link->interface);
+	if (!to->name || !to->interface || copy_names(to, l->link) || copy_warnings(to, l))
+		return -1;
+	if (l->tc.target) {
+		to->device = strdup(tc_target_device(l->tc.target));
+		if (!to->device)
+			return -1;
+	}
+	to->rate_bps = l->link->rate.bps;
+	to->up = l->iface.there && l->iface.up;
+	to->mtu = l->iface.mtu;
+	to->backend = l->link->backend;
+	if (l->worker)
+		copy_worker(to, g, l);
+	if (gateway_in_kernel(l->link))
+		copy_kernel(to, l);
+	sum_up(to, l->link);
 	return 0;
 }
 
@@ -169,6 +214,7 @@ static void free_link(struct gateway_link *l)
 	free(l->warning);
 	free(l->name);
 	free(l->interface);
+	free(l->device);
 }
 
 void gateway_snapshot_free(struct gateway_snapshot *s)

@@ -16,6 +16,22 @@ int gateway_fd(const struct gateway *g)
 	return ifwatch_fd(g->ifwatch);
 }
 
+/* With an interface go its classes; when it comes, it gets them. */
+static void kernel_changed(struct gateway *g, struct glink *l)
+{
+	bool failed = l->tc.trouble != NULL;
+
+	if (!l->iface.there) {
+		l->tc.applied = false;
+		free(l->tc.trouble);
+		l->tc.trouble = NULL;
+		return;
+	}
+	gkernel_come(g, l);
+	if (l->tc.trouble && !failed)
+		gateway_look(g, l);
+}
+
 static void changed(void *arg, const struct ifwatch_state *s)
 {
 	struct gateway *g = arg;
@@ -33,8 +49,10 @@ static void changed(void *arg, const struct ifwatch_state *s)
 			gateway_say(g, 6, "link %s: interface %s is up", l->link->name,
 				    s->name);
 		l->iface = *s;
-		if (s->there)
+		if (s->there && l->worker)
 			worker_set_mtu(l->worker, s->mtu);
+		if (gateway_in_kernel(l->link))
+			kernel_changed(g, l);
 	}
 }
 
@@ -71,13 +89,31 @@ static bool known(const struct glink *l, const char *text)
 	return false;
 }
 
+/* Nothing comes in round it; what the interface sends, and how, is not its concern. */
+static void look_at_ingress(const struct glink *l, struct findings *f)
+{
+	char text[128];
+
+	if (l->iface.there && l->iface.up)
+		return;
+	snprintf(text, sizeof(text),
+		 l->iface.there ? "interface %s is down: ip link set %s up"
+				: "there is no interface %s: the link waits until there is one",
+		 l->link->interface, l->link->interface);
+	found(f, text);
+}
+
 void gateway_look(struct gateway *g, struct glink *l)
 {
 	struct findings f = {0};
 
-	if (around_look(l->link->interface, l->link->rate.bps, found, &f) < 0)
+	if (l->link->direction == POLICY_INGRESS)
+		look_at_ingress(l, &f);
+	else if (around_look(l->link->interface, l->link->rate.bps, l->link->backend, found,
+			     &f) < 0)
 		gateway_say(g, 4, "link %s: cannot look for what goes round it: %m",
 			    l->link->name);
+	gkernel_look(g, l, found, &f);
 	for (size_t i = 0; i < f.n; i++)
 		if (!known(l, f.v[i]))
 			gateway_say(g, 4, "link %s: %s", l->link->name, f.v[i]);
@@ -161,7 +197,7 @@ static void read_kernel(struct gateway *g)
 
 	for (int k = 0; k < n; k++)
 		for (size_t i = 0; i < g->n_link; i++)
-			if (g->link[i].queue == v[k].number)
+			if (g->link[i].worker && g->link[i].queue == v[k].number)
 				g->link[i].kernel = v[k];
 }
 
@@ -174,7 +210,8 @@ void gateway_tick(struct gateway *g)
 	for (size_t i = 0; i < g->n_link; i++) {
 		struct ifwatch_state s;
 
-		look_for_losses(g, &g->link[i], now);
+		if (g->link[i].worker)
+			look_for_losses(g, &g->link[i], now);
 		if (!look)
 			continue;
 		/* one that was renamed is told of under its new name only */
@@ -200,6 +237,8 @@ bool gateway_alive(struct gateway *g)
 	for (size_t i = 0; i < g->n_link; i++) {
 		struct worker_health h;
 
+		if (!g->link[i].worker)
+			continue;
 		worker_call(g->link[i].worker, ask_health, &h);
 		if (!h.error)
 			continue;

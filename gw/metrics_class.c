@@ -31,40 +31,43 @@ static const struct class_family {
 	enum metrics_unit unit;
 	uint64_t (*get)(const struct gateway_class *c);
 	uint64_t (*only)(const struct gateway_class *c); /* classes where this is not 0 */
+	bool ours;					 /* the kernel does not tell it */
 } class_families[] = {
 	{"weir_class_min_bytes_per_second", gauge, "What the class is guaranteed.", RATE,
-	 class_min, class_min},
+	 class_min, class_min, false},
 	{"weir_class_max_bytes_per_second", gauge, "What the class gets at most.", RATE,
-	 class_max, class_max},
+	 class_max, class_max, false},
 	{"weir_class_in_packets_total", counter, "Packets that came.", COUNT, class_in_packets,
-	 NULL},
+	 NULL, false},
 	{"weir_class_in_bytes_total", counter, "Bytes that came, as the link counts them.",
-	 COUNT, class_in_bytes, NULL},
+	 COUNT, class_in_bytes, NULL, false},
 	{"weir_class_sent_packets_total", counter, "Packets that left.", COUNT,
-	 class_sent_packets, NULL},
+	 class_sent_packets, NULL, false},
 	{"weir_class_sent_bytes_total", counter, "Bytes that left, as the link counts them.",
-	 COUNT, class_sent_bytes, NULL},
+	 COUNT, class_sent_bytes, NULL, false},
 	{"weir_class_marked_packets_total", counter,
 	 "Packets that had Congestion Experienced set instead of being dropped.", COUNT,
-	 class_marked, NULL},
+	 class_marked, NULL, true},
 	{"weir_class_dscp_changed_packets_total", counter, "Packets whose DSCP was changed.",
-	 COUNT, class_remarked, NULL},
-	{"weir_class_backlog_packets", gauge, "Packets that wait.", COUNT, class_backlog, NULL},
+	 COUNT, class_remarked, NULL, true},
+	{"weir_class_backlog_packets", gauge, "Packets that wait.", COUNT, class_backlog, NULL,
+	 false},
 	{"weir_class_backlog_bytes", gauge, "Bytes that wait, as the link counts them.", COUNT,
-	 class_backlog_bytes, NULL},
+	 class_backlog_bytes, NULL, false},
 	{"weir_class_backlog_peak_packets", gauge, "Most packets that ever waited.", COUNT,
-	 class_backlog_peak, NULL},
+	 class_backlog_peak, NULL, true},
 	{"weir_class_delay_max_seconds", gauge, "Longest that a packet that left had waited.",
-	 SECONDS, class_delay_max, NULL},
+	 SECONDS, class_delay_max, NULL, true},
 	{"weir_class_jitter_max_seconds", gauge,
 	 "Largest estimate of the jitter of RFC 3550 within a flow.", SECONDS, class_jitter_max,
-	 NULL},
+	 NULL, true},
 	{"weir_class_latency_objective_seconds", gauge, "max-latency of the policy.", SECONDS,
-	 class_latency, class_latency},
+	 class_latency, class_latency, false},
 	{"weir_class_latency_missed_packets_total", counter,
-	 "Packets that had waited longer than that.", COUNT, class_over_latency, class_latency},
+	 "Packets that had waited longer than that.", COUNT, class_over_latency, class_latency,
+	 true},
 	{"weir_class_jitter_objective_seconds", gauge, "max-jitter of the policy.", SECONDS,
-	 class_jitter, class_jitter},
+	 class_jitter, class_jitter, false},
 };
 
 static void print_labels(FILE *f, const char *family, const char *suffix,
@@ -92,13 +95,16 @@ static void print_info(FILE *f, const struct gateway_link *l, const struct gatew
 	fprintf(f, ",leaf=\"%d\"} 1\n", c->leaf);
 }
 
+/* Of a link that the kernel schedules, it tells how many packets, and no more. */
 static void print_drops(FILE *f, const char *family, const struct gateway_link *l,
 			const struct gateway_class *c, bool bytes)
 {
+	bool ours = l->backend == POLICY_BACKEND_QUEUE;
+
 	for (unsigned i = 0; i < PKT_DROP_N; i++) {
 		const struct account_count *n = &c->account.dropped[i];
 
-		if (i == PKT_KEPT)
+		if (i == PKT_KEPT || (!ours && (bytes || i != PKT_DROP_LIMIT)))
 			continue;
 		print_labels(f, family, "", l, c);
 		fprintf(f, ",reason=\"%s\"}", account_drop_name((enum pkt_drop)i));
@@ -154,6 +160,8 @@ static void print_delay(FILE *f, const struct gateway_link *l, const struct gate
 	uint64_t n = 0;
 	unsigned b = 0;
 
+	if (l->backend != POLICY_BACKEND_QUEUE)
+		return;
 	for (unsigned i = 0; i < LENGTH(bounds); i++) {
 		while (b < ACCOUNT_BUCKETS && account_bucket_top(b) <= bounds[i].ns)
 			n += a->hist[b++];
@@ -184,7 +192,8 @@ void metrics_classes(FILE *f, const struct gateway_snapshot *s)
 			const struct gateway_link *l = &s->link[i];
 
 			for (size_t n = 0; n < l->n_class; n++) {
-				if (o->only && !o->only(&l->class[n]))
+				if ((o->only && !o->only(&l->class[n])) ||
+				    (o->ours && l->backend != POLICY_BACKEND_QUEUE))
 					continue;
 				print_labels(f, o->name, "", l, &l->class[n]);
 				fputc('}', f);

@@ -11,6 +11,7 @@ static const char counter[] = "counter", gauge[] = "gauge";
 	}
 LINK(up, l->up)
 LINK(running, !l->health.error)
+LINK(programmed, l->programmed)
 LINK(rate, l->rate_bps)
 LINK(mtu, l->mtu)
 LINK(warnings, l->n_warning)
@@ -39,79 +40,116 @@ LINK(flows_evicted, l->engine.match.flows_evicted)
 LINK(cpu, l->health.cpu)
 LINK(late_max, l->health.late_max)
 
+/* Which links have a metric. */
+enum link_kind { ANY, WITH_QUEUE, IN_KERNEL };
+
+static bool is_of(const struct gateway_link *l, enum link_kind kind)
+{
+	return kind == ANY || (kind == WITH_QUEUE ? l->backend != POLICY_BACKEND_KERNEL
+						  : l->backend != POLICY_BACKEND_QUEUE);
+}
+
 static const struct link_family {
 	const char *name, *type, *help;
 	enum metrics_unit unit;
 	uint64_t (*get)(const struct gateway_link *l);
+	enum link_kind of;
 } link_families[] = {
-	{"weir_link_up", gauge, "Whether the interface is there and up.", COUNT, link_up},
-	{"weir_link_running", gauge, "Whether the link's queue works.", COUNT, link_running},
+	{"weir_link_up", gauge, "Whether the interface is there and up.", COUNT, link_up, ANY},
+	{"weir_link_running", gauge, "Whether the link's queue works.", COUNT, link_running,
+	 WITH_QUEUE},
+	{"weir_link_programmed", gauge,
+	 "Whether the link's classes are in the kernel (backends kernel and mark).", COUNT,
+	 link_programmed, IN_KERNEL},
 	{"weir_link_rate_bytes_per_second", gauge, "What the policy lets the link send.", RATE,
-	 link_rate},
-	{"weir_link_mtu_bytes", gauge, "Largest packet of the interface.", COUNT, link_mtu},
+	 link_rate, ANY},
+	{"weir_link_mtu_bytes", gauge, "Largest packet of the interface.", COUNT, link_mtu,
+	 ANY},
 	{"weir_link_warnings", gauge,
 	 "How many things were seen by which traffic goes round the link; weir status has "
 	 "them.",
-	 COUNT, link_warnings},
+	 COUNT, link_warnings, ANY},
 	{"weir_link_held_packets", gauge, "Packets that wait in the kernel.", COUNT,
-	 link_held_packets},
+	 link_held_packets, WITH_QUEUE},
 	{"weir_link_held_bytes", gauge, "Bytes of the packets that wait, as IP packets.", COUNT,
-	 link_held_bytes},
+	 link_held_bytes, WITH_QUEUE},
 	{"weir_link_held_peak_packets", gauge, "Most packets that ever waited.", COUNT,
-	 link_held_peak},
+	 link_held_peak, WITH_QUEUE},
 	{"weir_link_held_limit_packets", gauge, "How many packets may wait.", COUNT,
-	 link_held_limit},
+	 link_held_limit, WITH_QUEUE},
 	{"weir_link_received_packets_total", counter, "Packets that came from the kernel.",
-	 COUNT, link_received},
+	 COUNT, link_received, WITH_QUEUE},
 	{"weir_link_receive_calls_total", counter, "System calls that these took.", COUNT,
-	 link_receives},
+	 link_receives, WITH_QUEUE},
 	{"weir_link_verdicts_total", counter, "Verdicts given to the kernel.", COUNT,
-	 link_verdicts},
+	 link_verdicts, WITH_QUEUE},
 	{"weir_link_verdict_calls_total", counter, "System calls that these took.", COUNT,
-	 link_sends},
+	 link_sends, WITH_QUEUE},
 	{"weir_link_vanished_packets_total", counter,
 	 "Packets that went while they were held: a base chain was deleted, or the interface "
 	 "went down.",
-	 COUNT, link_vanished},
+	 COUNT, link_vanished, WITH_QUEUE},
 	{"weir_link_missed_packets_total", counter,
-	 "Packets that were lost between the kernel and weir.", COUNT, link_missed},
+	 "Packets that were lost between the kernel and weir.", COUNT, link_missed, WITH_QUEUE},
 	{"weir_link_verdict_gone_total", counter, "Verdicts on packets that had vanished.",
-	 COUNT, link_gone},
+	 COUNT, link_gone, WITH_QUEUE},
 	{"weir_link_verdict_errors_total", counter,
-	 "Verdicts that the kernel refused for another reason.", COUNT, link_errors},
+	 "Verdicts that the kernel refused for another reason.", COUNT, link_errors,
+	 WITH_QUEUE},
 	{"weir_link_broken_messages_total", counter,
-	 "Messages of the kernel that could not be understood.", COUNT, link_broken},
+	 "Messages of the kernel that could not be understood.", COUNT, link_broken,
+	 WITH_QUEUE},
 	{"weir_link_queue_changes_refused_total", counter,
 	 "Changes of the queue that the kernel would not make: segments whole or cut.", COUNT,
-	 link_refused},
+	 link_refused, WITH_QUEUE},
 	{"weir_link_kernel_queue_dropped_packets_total", counter,
-	 "Packets that the kernel dropped because its queue was full.", COUNT,
-	 link_kernel_full},
+	 "Packets that the kernel dropped because its queue was full.", COUNT, link_kernel_full,
+	 WITH_QUEUE},
 	{"weir_link_kernel_socket_dropped_packets_total", counter,
 	 "Packets that the kernel dropped because weir did not read fast enough.", COUNT,
-	 link_kernel_socket},
+	 link_kernel_socket, WITH_QUEUE},
 	{"weir_link_repeated_packets_total", counter,
-	 "Packets that came a second time and were let through.", COUNT, link_twice},
+	 "Packets that came a second time and were let through.", COUNT, link_twice,
+	 WITH_QUEUE},
 	{"weir_link_undissected_packets_total", counter,
 	 "Packets without a believable IP header; they were let through.", COUNT,
-	 link_undissected},
+	 link_undissected, WITH_QUEUE},
 	{"weir_link_segmented_packets_total", counter,
-	 "Packets of several segments that were taken whole.", COUNT, link_segments},
-	{"weir_link_flows", gauge, "Flows in the flow table.", COUNT, link_flows},
+	 "Packets of several segments that were taken whole.", COUNT, link_segments,
+	 WITH_QUEUE},
+	{"weir_link_flows", gauge, "Flows in the flow table.", COUNT, link_flows, WITH_QUEUE},
 	{"weir_link_flows_created_total", counter, "Flows that were entered into it.", COUNT,
-	 link_flows_made},
+	 link_flows_made, WITH_QUEUE},
 	{"weir_link_flows_evicted_total", counter,
-	 "Flows that were forgotten for want of room in it.", COUNT, link_flows_evicted},
+	 "Flows that were forgotten for want of room in it.", COUNT, link_flows_evicted,
+	 WITH_QUEUE},
 	{"weir_link_cpu_seconds_total", counter, "Processor time of the link's thread.",
-	 SECONDS, link_cpu},
+	 SECONDS, link_cpu, WITH_QUEUE},
 	{"weir_link_wakeup_lateness_max_seconds", gauge,
-	 "How late the thread came to what was due, at most.", SECONDS, link_late_max},
+	 "How late the thread came to what was due, at most.", SECONDS, link_late_max,
+	 WITH_QUEUE},
 };
 
 static void print_link_labels(FILE *f, const char *family, const struct gateway_link *l)
 {
 	fprintf(f, "%s{", family);
 	metrics_label(f, "link", l->name);
+}
+
+static void print_info(FILE *f, const struct gateway_link *l)
+{
+	print_link_labels(f, "weir_link_info", l);
+	fputc(',', f);
+	metrics_label(f, "interface", l->interface);
+	fprintf(f, ",backend=\"%s\"", policy_backend_name(l->backend));
+	if (is_of(l, IN_KERNEL)) {
+		fputc(',', f);
+		metrics_label(f, "device", l->device ? l->device : "");
+	}
+	if (is_of(l, WITH_QUEUE))
+		fprintf(f, ",queue=\"%u\",segments=\"%s\"", l->queue,
+			l->segments ? "whole" : "cut");
+	fputs("} 1\n", f);
 }
 
 /* late_hist[i] has what is below 2^i us, its last one all that is more. */
@@ -124,6 +162,9 @@ static void print_lateness(FILE *f, const struct gateway_snapshot *s)
 	for (size_t i = 0; i < s->n_link; i++) {
 		const struct gateway_link *l = &s->link[i];
 		uint64_t n = 0;
+
+		if (!is_of(l, WITH_QUEUE))
+			continue;
 
 		for (unsigned k = 0; k <= last; k++) {
 			n += l->health.late_hist[k];
@@ -155,20 +196,17 @@ void metrics_links(FILE *f, const struct gateway_snapshot *s)
 {
 	metrics_begin(
 		f, "weir_link_info", gauge,
-		"The link's interface and queue number, and whether large segments are taken "
-		"whole; always 1.");
-	for (size_t i = 0; i < s->n_link; i++) {
-		print_link_labels(f, "weir_link_info", &s->link[i]);
-		fputc(',', f);
-		metrics_label(f, "interface", s->link[i].interface);
-		fprintf(f, ",queue=\"%u\",segments=\"%s\"} 1\n", s->link[i].queue,
-			s->link[i].segments ? "whole" : "cut");
-	}
+		"The link's interface and backend, the device of its classes in the kernel, "
+		"its queue number, and whether large segments are taken whole; always 1.");
+	for (size_t i = 0; i < s->n_link; i++)
+		print_info(f, &s->link[i]);
 	for (size_t k = 0; k < LENGTH(link_families); k++) {
 		const struct link_family *o = &link_families[k];
 
 		metrics_begin(f, o->name, o->type, o->help);
 		for (size_t i = 0; i < s->n_link; i++) {
+			if (!is_of(&s->link[i], o->of))
+				continue;
 			print_link_labels(f, o->name, &s->link[i]);
 			fputc('}', f);
 			metrics_value(f, o->unit, o->get(&s->link[i]));

@@ -82,13 +82,51 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	return j;
 }
 
-/* What a class, or the first of a link, the link itself, has counted. */
-static void add_facts(json_t *j, const struct account *a, uint64_t now, bool histograms)
+/* What the kernel does not tell of what it schedules is null: it is not 0. */
+static void set_unknown(json_t *j)
 {
-	report_facts(j, a, now);
-	if (histograms)
+	static const char *const keys[] = {"marked",	  "dscp_changed", "throughput_bps",
+					   "delay_ns",	  "jitter_ns",	  "queue",
+					   "first_in_ns", "last_out_ns"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_object_set_new(j, keys[i], json_null());
+}
+
+/* What a class, or the first of a link, the link itself, has counted. */
+static void add_facts(json_t *j, const struct gateway_link *l, const struct account *a,
+		      bool histograms)
+{
+	report_facts(j, a, l->now);
+	if (l->backend != POLICY_BACKEND_QUEUE)
+		set_unknown(j);
+	else if (histograms)
 		add_histogram(json_object_get(j, "delay_ns"), a->hist, ACCOUNT_BUCKETS,
 			      account_bucket_top);
+}
+
+/* Of a link without a queue, null. */
+static void add_queue(json_t *j, const struct gateway_link *l, bool histograms)
+{
+	bool has = l->backend != POLICY_BACKEND_KERNEL;
+
+	json_object_set_new(j, "queue_number", has ? json_integer(l->queue) : json_null());
+	json_object_set_new(j, "whole_segments", has ? json_boolean(l->segments) : json_null());
+	json_object_set_new(j, "linear_search", has ? json_boolean(l->linear) : json_null());
+	json_object_set_new(j, "held_max", has ? json_number(l->held_max) : json_null());
+	json_object_set_new(j, "health", has ? health(l, histograms) : json_null());
+}
+
+/* Of a link that the gateway schedules itself, null. */
+static void add_kernel(json_t *j, const struct gateway_link *l)
+{
+	bool in_kernel = l->backend != POLICY_BACKEND_QUEUE;
+
+	json_object_set_new(j, "backend", json_text(policy_backend_name(l->backend)));
+	json_object_set_new(j, "device",
+			    in_kernel && l->device ? json_text(l->device) : json_null());
+	json_object_set_new(j, "programmed",
+			    in_kernel ? json_boolean(l->programmed) : json_null());
 }
 
 static json_t *link_object(const struct gateway_link *l, bool histograms)
@@ -101,20 +139,47 @@ static json_t *link_object(const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "up", json_boolean(l->up));
 	json_object_set_new(j, "rate_bps", json_number(l->rate_bps));
 	json_object_set_new(j, "mtu", json_number(l->mtu));
-	json_object_set_new(j, "queue_number", json_integer(l->queue));
-	json_object_set_new(j, "whole_segments", json_boolean(l->segments));
-	json_object_set_new(j, "linear_search", json_boolean(l->linear));
-	json_object_set_new(j, "held_max", json_number(l->held_max));
+	add_kernel(j, l);
 	if (l->n_class)
-		add_facts(j, &l->class[0].account, l->now, histograms);
-	json_object_set_new(j, "health", health(l, histograms));
+		add_facts(j, l, &l->class[0].account, histograms);
+	add_queue(j, l, histograms);
 	for (size_t i = 0; i < l->n_warning; i++)
 		json_array_append_new(warnings, json_text(l->warning[i]));
 	json_object_set_new(j, "warnings", warnings);
 	return j;
 }
 
-static json_t *class_object(const struct gateway_class *c, uint64_t now, bool histograms)
+/* Objectives of which nothing is known. */
+static json_t *unknown_objective(uint64_t limit)
+{
+	json_t *j;
+
+	if (!limit)
+		return json_null();
+	j = json_object();
+	json_object_set_new(j, "limit_ns", json_number(limit));
+	json_object_set_new(j, "worst_ns", json_null());
+	json_object_set_new(j, "met", json_null());
+	return j;
+}
+
+static json_t *objectives(const struct gateway_link *l, const struct gateway_class *c)
+{
+	json_t *j, *latency;
+
+	if (l->backend == POLICY_BACKEND_QUEUE)
+		return report_objectives(c->max_latency, c->max_jitter, &c->account);
+	j = json_object();
+	latency = unknown_objective(c->max_latency);
+	if (c->max_latency)
+		json_object_set_new(latency, "packets_over", json_null());
+	json_object_set_new(j, "max_latency", latency);
+	json_object_set_new(j, "max_jitter", unknown_objective(c->max_jitter));
+	return j;
+}
+
+static json_t *class_object(const struct gateway_link *l, const struct gateway_class *c,
+			    bool histograms)
 {
 	json_t *j = json_object();
 
@@ -123,9 +188,8 @@ static json_t *class_object(const struct gateway_class *c, uint64_t now, bool hi
 	json_object_set_new(j, "min_bps", json_number(c->min_bps));
 	json_object_set_new(j, "max_bps", json_number(c->max_bps));
 	json_object_set_new(j, "weight", json_number(c->weight));
-	add_facts(j, &c->account, now, histograms);
-	json_object_set_new(j, "objectives",
-			    report_objectives(c->max_latency, c->max_jitter, &c->account));
+	add_facts(j, l, &c->account, histograms);
+	json_object_set_new(j, "objectives", objectives(l, c));
 	return j;
 }
 
@@ -157,13 +221,16 @@ static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histog
 
 		/* the first is the link itself */
 		for (size_t n = 1; classes && n < l->n_class; n++)
-			json_array_append_new(list,
-					      class_object(&l->class[n], l -> now, histograms));
+			json_array_append_new(list, class_object(l, &l->class[n], histograms));
 		if (classes) {
+			bool has = l->backend != POLICY_BACKEND_KERNEL;
+
 			json_object_set_new(k, "classes", list);
-			json_object_set_new(k, "packets", report_packets(&l->engine));
+			json_object_set_new(k, "packets",
+					    has ? report_packets(&l->engine) : json_null());
 			json_object_set_new(k, "flow_table",
-					    report_flow_table(&l->engine.match));
+					    has ? report_flow_table(&l->engine.match)
+						: json_null());
 		} else {
 			json_decref(list);
 		}

@@ -79,6 +79,7 @@ static int read_class(struct top_class *c, const json_t *j, bool link)
 	c->waiting_packets = ask_number(waiting, "packets");
 	c->waiting_bytes = ask_number(waiting, "bytes");
 	c->marked = ask_number(j, "marked");
+	c->marks_known = json_is_integer(json_object_get(j, "marked"));
 	c->max_latency = ask_number(latency, "limit_ns");
 	c->over_latency = ask_number(latency, "packets_over");
 	read_drops(c, json_object_get(j, "dropped"));
@@ -141,8 +142,13 @@ static int read_link(struct top_link *l, const json_t *j, uint64_t now)
 
 	l->name = copy_text(json_object_get(j, "name"));
 	l->interface = copy_text(json_object_get(j, "interface"));
-	if (!l->name || !l->interface)
+	l->backend = json_object_get(j, "backend") ? copy_text(json_object_get(j, "backend"))
+						   : strdup("queue"); /* of an older gateway */
+	if (json_is_string(json_object_get(j, "device")))
+		l->device = copy_text(json_object_get(j, "device"));
+	if (!l->name || !l->interface || !l->backend)
 		return -1;
+	l->has_queue = json_is_object(health);
 	l->up = ask_true(j, "up");
 	l->now = ask_number(j, "now_ns");
 	if (!l->now)
@@ -222,6 +228,8 @@ static void free_link(struct top_link *l)
 	free(l->late.bin);
 	free(l->name);
 	free(l->interface);
+	free(l->backend);
+	free(l->device);
 }
 
 void top_answer_free(struct top_answer *a)

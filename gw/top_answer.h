@@ -32,6 +32,7 @@ struct top_class {
 	unsigned depth; /* slashes in it, and 1; 0 for the link */
 	bool leaf;
 	uint64_t sent_packets, sent_bytes, waiting_packets, waiting_bytes, marked;
+	bool marks_known;
 	/* packets by reason; what has no name here is at PKT_KEPT */
 	uint64_t dropped[PKT_DROP_N];
 	uint64_t max_latency, over_latency; /* ns; packets that waited longer. 0: no such */
@@ -40,6 +41,9 @@ struct top_class {
 
 struct top_link {
 	char *name, *interface;
+	char *backend;	/* "queue", "mark", "kernel" */
+	char *device;	/* of its classes in the kernel; NULL: none */
+	bool has_queue; /* and a thread; else held, cpu, error, lost and late are 0 */
 	bool up;
 	uint64_t now; /* CLOCK_MONOTONIC of the gateway's host, ns */
 	uint64_t rate_bps, held_packets, held_bytes, cpu;

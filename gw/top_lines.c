@@ -114,7 +114,7 @@ static void print_figures(FILE *f, const struct top_row *r, const struct top_fli
 	top_cell(f, 6, report_size(c->waiting_bytes, t));
 	top_cell(f, 6, r->delay.known ? report_time(r->delay.p50, t) : "-");
 	top_cell(f, 6, r->delay.known ? report_time(r->delay.p99, t) : "-");
-	top_cell(f, 5, top_per_second(r->marked, l->ns, t));
+	top_cell(f, 5, c->marks_known ? top_per_second(r->marked, l->ns, t) : "-");
 	print_drops(f, r, l->ns);
 }
 
@@ -190,9 +190,13 @@ static void say_link(struct layout *l, const struct top_flink *k)
 		top_flow_say(&w, "FAILED: %s", strerror(n->error));
 	top_flow_say(&w, "%s of %s", k->ns ? report_rate(k->all.bps, t) : "-",
 		     policy_rate_text(n->rate_bps, u));
-	top_flow_say(&w, "held %s (%s)", report_count(n->held_packets, t),
-		     report_size(n->held_bytes, u));
-	if (k->ns)
+	if (strcmp(n->backend, "queue") != 0)
+		top_flow_say(&w, "backend %s%s%s", n->backend, n->device ? " on " : "",
+			     n->device ? n->device : "");
+	if (n->has_queue)
+		top_flow_say(&w, "held %s (%s)", report_count(n->held_packets, t),
+			     report_size(n->held_bytes, u));
+	if (n->has_queue && k->ns)
 		top_flow_say(&w, "cpu %s", top_share(k->cpu, k->ns, t));
 	if (k->late.known)
 		top_flow_say(&w, "late %s", report_time(k->late.p99, t));

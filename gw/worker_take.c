@@ -30,18 +30,18 @@ static void give_back(struct worker *w, const struct engine_left *left)
 	}
 }
 
-/* All of it, in order, before the first packet that is handed over as it comes. */
+/* In order, and before the first packet that is handed over as it comes. */
 static void hand_over(struct worker *w, const struct engine_left *left)
 {
-	const struct held_packet *h = held_take(&w->held, (uint32_t)left->id);
+	const struct held_packet *h = &w->held.place[left->id];
 	struct dissected d;
+	bool known = !worker_dissect(w, h->data, h->caplen, h->len, &d);
 
-	if (!w->queue)
-		return;
-	if (worker_dissect(w, h->data, h->caplen, h->len, &d))
-		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
-	else
+	h = held_take(&w->held, (uint32_t)left->id);
+	if (w->queue && known)
 		worker_hand_over(w, h->id, h->mark, &d);
+	else if (w->queue)
+		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
 }
 
 static void give_all(struct worker *w, const struct engine_left *left, size_t n)
