@@ -3,7 +3,7 @@
  * What the gateway would find to go round a link's queue here, at once: the gateway itself
  * looks every ten seconds.
  *
- *   look INTERFACE BIT/S        a line for each finding; exit 0, or 2: could not look
+ *   look INTERFACE BIT/S [BACKEND]  a line for each finding; exit 0, or 2: could not look
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +19,16 @@ static void tell(void *arg, const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fprintf(stderr, "look INTERFACE BIT/S\n");
+	enum policy_backend b = POLICY_BACKEND_QUEUE;
+
+	while (argc == 4 && b < POLICY_BACKEND_KERNEL &&
+	       strcmp(policy_backend_name(b), argv[3]) != 0)
+		b++;
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "look INTERFACE BIT/S [BACKEND]\n");
 		return 2;
 	}
-	if (around_look(argv[1], strtoull(argv[2], NULL, 10), tell, stdout) >= 0)
+	if (around_look(argv[1], strtoull(argv[2], NULL, 10), b, tell, stdout) >= 0)
 		return 0;
 	fprintf(stderr, "look: %s\n", strerror(errno));
 	return 2;

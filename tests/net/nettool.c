@@ -11,6 +11,7 @@
  *
  * --size is that of the UDP payload; --flows of send differ in the source port, those of
  * flood in the destination port too. Results: "key value" lines on standard output.
+ * A sender that gets SIGTERM stops and says how many it sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +110,14 @@ static int bind_to(int fd, const char *from)
 	return bind(fd, (struct sockaddr *)&a, sizeof(a));
 }
 
+static volatile sig_atomic_t ended;
+
+static void end(int sig)
+{
+	(void)sig;
+	ended = 1;
+}
+
 static int do_send(const char *host, const char *port, const struct options *o)
 {
 	static int fd[FLOWS_MAX];
@@ -116,18 +126,19 @@ static int do_send(const char *host, const char *port, const struct options *o)
 	struct payload *p = (struct payload *)(void *)buf;
 	struct sockaddr_storage to;
 	socklen_t len;
-	uint64_t begin, failed = 0;
+	uint64_t begin, failed = 0, i;
 
 	if (resolve(host, port, &to, &len))
 		return die(host);
-	for (uint64_t i = 0; i < o->flows; i++) {
+	for (i = 0; i < o->flows; i++) {
 		fd[i] = sender(&to, o->tos);
 		if (fd[i] < 0 || (o->from && bind_to(fd[i], o->from)) ||
 		    connect(fd[i], (struct sockaddr *)&to, len))
 			return die("socket");
 	}
+	signal(SIGTERM, end);
 	begin = now_ns();
-	for (uint64_t i = 0; i < o->count; i++) {
+	for (i = 0; i < o->count && !ended; i++) {
 		uint32_t f = (uint32_t)(i % o->flows);
 
 		if (o->pps)
@@ -141,7 +152,7 @@ static int do_send(const char *host, const char *port, const struct options *o)
 			}
 		}
 	}
-	printf("sent %" PRIu64 "\nfailed %" PRIu64 "\n", o->count - failed, failed);
+	printf("sent %" PRIu64 "\nfailed %" PRIu64 "\n", i - failed, failed);
 	return 0;
 }
 

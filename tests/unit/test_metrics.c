@@ -71,6 +71,60 @@ static void test_document(void **state)
 	gateway_snapshot_free(s);
 }
 
+/* A link that the kernel schedules: nothing is said of what is not known. */
+static void test_in_kernel(void **state)
+{
+	static const char *const unknown[] = {
+		"weir_link_running{link=\"wan-up\"}",
+		"weir_link_held_packets{link=\"wan-up\"}",
+		"weir_link_cpu_seconds_total{link=\"wan-up\"}",
+		"weir_link_wakeup_lateness_seconds_count{link=\"wan-up\"}",
+		"weir_class_delay_seconds_count{link=\"wan-up\"",
+		"weir_class_marked_packets_total{link=\"wan-up\"",
+		"weir_class_dropped_bytes_total{link=\"wan-up\"",
+		"weir_class_latency_missed_packets_total{link=\"wan-up\"",
+		"class=\"work/ssh\",reason=\"aqm\"",
+	};
+	struct gateway_snapshot *s = made_up(NULL);
+	struct gateway_link *l = &s->link[0];
+	struct document *d;
+	char *text;
+
+	(void)state;
+	l->backend = POLICY_BACKEND_KERNEL;
+	l->device = strdup("wi-eth0");
+	l->programmed = true;
+	l->class[1].account.dropped[PKT_DROP_LIMIT].packets = 5;
+	text = print(s);
+	d = read_document(text);
+	expect(d, "weir_link_info", "link=wan-up;interface=eth0;backend=kernel;device=wi-eth0;",
+	       1);
+	expect(d, "weir_link_programmed", "link=wan-up;", 1);
+	expect(d, "weir_link_up", "link=wan-up;", 1);
+	expect(d, "weir_class_sent_packets_total", "link=wan-up;class=work/ssh;", 10);
+	expect(d, "weir_class_dropped_packets_total",
+	       "link=wan-up;class=work/ssh;reason=limit;", 5);
+	expect(d, "weir_class_latency_objective_seconds", "link=wan-up;class=work/ssh;", 0.05);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		if (strstr(text, unknown[i]))
+			fail_msg("%s is told", unknown[i]);
+	free(d);
+	free(text);
+	/* with a queue, and delays not known nonetheless */
+	l->backend = POLICY_BACKEND_MARK;
+	text = print(s);
+	d = read_document(text);
+	expect(d, "weir_link_info",
+	       "link=wan-up;interface=eth0;backend=mark;device=wi-eth0;queue=21000;segments="
+	       "cut;",
+	       1);
+	expect(d, "weir_link_cpu_seconds_total", "link=wan-up;", 1.23456789);
+	assert_null(strstr(text, unknown[4]));
+	free(d);
+	free(text);
+	gateway_snapshot_free(s);
+}
+
 static void test_histograms(void **state)
 {
 	static const char class[] = "link=wan-up;class=work/ssh;", link[] = "link=wan-up;";
@@ -154,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_in_kernel),
 		cmocka_unit_test(test_histograms),
 		cmocka_unit_test(test_buckets_never_fall),
 		cmocka_unit_test(test_cannot_be_written),

@@ -133,6 +133,36 @@ static void test_plain(void **state)
 	json_decref(is);
 }
 
+/* A link that the kernel schedules: what is not known is "-", and what it has not, not there.
+ */
+static void test_in_kernel(void **state)
+{
+	struct top_view v = {0};
+	struct screen_lines l;
+	json_t *was, *is, *link, *c;
+	size_t i;
+
+	(void)state;
+	house(&was, &is);
+	link = json_array_get(json_object_get(is, "links"), 0);
+	json_object_set_new(link, "backend", json_string("kernel"));
+	json_object_set_new(link, "device", json_string("wi-\033eth0"));
+	json_object_set_new(link, "health", json_null());
+	json_array_foreach(json_object_get(link, "classes"), i, c)
+	{
+		json_object_set_new(c, "marked", json_null());
+		json_object_set_new(c, "delay_ns", json_null());
+	}
+	l = lines_of(was, is, TOP_FILE, &v);
+	check_lines(&l, &v);
+	expect_line(&l, "link up: eth0 up, 16.1mbit of 20mbit, backend kernel on wi-?eth0");
+	expect_line(&l, "    rest           16.0mbit 80.0% 1.65k    98 98.0kb      -      - "
+			"    -  3 limit, 12 aqm");
+	screen_lines_free(&l);
+	json_decref(was);
+	json_decref(is);
+}
+
 static void test_styles(void **state)
 {
 	struct top_view v = {.columns = 80, .rows = 24};
@@ -436,11 +466,11 @@ static void test_long_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	   cmocka_unit_test(test_styles),
-		cmocka_unit_test(test_sorted),	   cmocka_unit_test(test_troubles),
-		cmocka_unit_test(test_any_window), cmocka_unit_test(test_scroll),
-		cmocka_unit_test(test_spoiled),	   cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_plain),	  cmocka_unit_test(test_styles),
+		cmocka_unit_test(test_in_kernel), cmocka_unit_test(test_sorted),
+		cmocka_unit_test(test_troubles),  cmocka_unit_test(test_any_window),
+		cmocka_unit_test(test_scroll),	  cmocka_unit_test(test_spoiled),
+		cmocka_unit_test(test_no_room),	  cmocka_unit_test(test_long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
