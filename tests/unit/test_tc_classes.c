@@ -323,7 +323,7 @@ static void too_many_filters(void **state)
 	p = read_text(text);
 	assert_null(try_plan(p, 0, &CAN_ALL, &ETHERNET));
 	assert_string_equal(refused, "p.yaml:2:3: the classes of l have 65592 filters: the "
-				     "kernel has 65533 places for them at one level");
+				     "kernel has 65534 places for them at one level");
 	policy_free(p);
 	free(text);
 }
