@@ -12,7 +12,12 @@
 
 #include "qos/filter.h"
 
-#define TC_BPF_MAX 4096u	 /* instructions: BPF_MAXINSNS of cls_bpf */
+/*
+ * Instructions. cls_bpf runs 4096 (BPF_MAXINSNS), but a dump has 32 KB for a filter with all
+ * that is around it (netlink_dump()): a longer one cannot be read back, and tc cannot show what
+ * is there.
+ */
+#define TC_BPF_MAX 4040u
 #define TC_XT_BPF_MAX 64u	 /* XT_BPF_MAX_NUM_INSTR of xt_bpf */
 #define TC_BPF_MATCH 0xffffffffu /* what cls_bpf takes as "the class of this filter" */
 

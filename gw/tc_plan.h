@@ -91,8 +91,8 @@ struct tc_plan {
 
 /*
  * NULL: no memory (err empty), or the policy cannot be had in the kernel at all (one line in
- * err: a program of more than 4096 instructions, no HTB, more classes than handles). A filter
- * that does not compile is told to r.
+ * err: a program of more than TC_BPF_MAX instructions, no HTB, more classes than handles). A
+ * filter that does not compile is told to r.
  */
 struct tc_plan *tc_plan_new(const struct policy *p, const struct policy_link *l,
 			    const struct tc_can *can, const struct tc_device *dev,

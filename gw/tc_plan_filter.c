@@ -93,7 +93,7 @@ static int too_long(const struct maker *m, const struct policy_filter *text,
 	snprintf(m->err, m->errsize, "%s:%d:%d: filter \"%s\": the kernel does not run it: %s",
 		 m->p->file, text->mark.line, text->mark.col, policy_shown(text->text).s,
 		 has_loop(f) ? "its program has a loop (protochain)"
-			     : "its program has more than 4096 instructions");
+			     : "its program has more than 4040 instructions");
 	return -1;
 }
 
@@ -219,7 +219,7 @@ static int filter_of(struct tc_build *b, const struct tc_rule *rule, uint32_t pa
 
 	if (!n)
 		return tc_refuse(b, rule->filter ? rule->filter->mark : rule->to->mark,
-				 "the program for this filter has more than 4096 instructions, "
+				 "the program for this filter has more than 4040 instructions, "
 				 "or needs more than 16 words of scratch memory");
 	return add_filter(b, parent, prio, b->t->classid[rule->to->index], code, n);
 }

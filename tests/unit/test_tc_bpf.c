@@ -396,7 +396,7 @@ static void limit(void **state)
 	assert_int_equal(got == 0, f.prog.bf_len > TC_BPF_MAX);
 	filter_free(&f);
 
-	/* 4,096 instructions of length: each becomes two */
+	/* as many instructions of length as fit: each becomes two */
 	for (unsigned i = 0; i < TC_BPF_MAX - 1; i++)
 		big[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0);
 	big[TC_BPF_MAX - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);

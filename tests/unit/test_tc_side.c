@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "gw/tc_bpf.h"
 #include "gw/tc_plan.h"
 #include "gw/tc_rebuild.h"
 #include "gw/tc_side.h"
@@ -265,9 +266,34 @@ static void replaced_and_restored(void **state)
 	tc_list_free(&want);
 }
 
+/* The longest program can be read back. */
+static void longest_program(void **state)
+{
+	struct tc_side side = {.link = dev, .top = TC_H_ROOT};
+	struct tc_list want = {0};
+	struct sock_filter *insn = calloc(TC_BPF_MAX, sizeof(*insn));
+
+	(void)state;
+	assert_non_null(insn);
+	for (size_t i = 0; i < TC_BPF_MAX; i++)
+		insn[i] = (struct sock_filter){.code = BPF_LD | BPF_IMM, .k = (uint32_t)i};
+	insn[TC_BPF_MAX - 1] = (struct sock_filter){.code = BPF_RET | BPF_K, .k = UINT32_MAX};
+	put(&want, TC_QDISC, TC_HTB, TC_H_ROOT, TC_ROOT_HANDLE);
+	put(&want, TC_FILTER, TC_BPF, TC_ROOT_HANDLE, 65535);
+	want.v[1].bpf =
+		(struct tc_bpf){.insn = insn, .n = TC_BPF_MAX, .classid = TC_LINK_CLASS};
+	begin(NOTHING);
+	side.want = &want;
+	assert_int_equal(tc_side_read(nl, &side, err, sizeof(err)), 0);
+	RIG_CHECK(tc_side_run(nl, &side, err, sizeof(err)) == 2, "%s", err);
+	tc_side_forget(&side);
+	tc_list_free(&want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(longest_program),
 		cmocka_unit_test(any_fault_leaves_all_as_it_was),
 		cmocka_unit_test(what_was_done_is_taken_back),
 		cmocka_unit_test(replaced_and_restored),
