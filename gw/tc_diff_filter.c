@@ -19,8 +19,6 @@
 
 #include "gw/tc_diff.h"
 
-#define PRIO_MOST 65535u
-#define PRIO_STEP 100u /* room for 99 classes between two, and easy to read */
 #define NONE SIZE_MAX
 
 struct align {
@@ -198,9 +196,10 @@ static bool used(const struct align *a, uint32_t prio, size_t *k)
 static bool place(struct align *a, size_t from, size_t n, uint32_t lo, uint32_t hi)
 {
 	size_t room = 0, k = 0, seen = 0, next = 0;
+	uint32_t step = tc_filter_step(a->w.n);
 
-	if (hi > PRIO_MOST && n < (hi - lo) / PRIO_STEP) /* at the end: not far away */
-		hi = lo + PRIO_STEP * (uint32_t)(n + 1);
+	if (hi > TC_FILTER_PRIO_MAX && n < (hi - lo) / step) /* at the end: not far away */
+		hi = lo + step * (uint32_t)(n + 1);
 	for (uint32_t p = lo + 1; p < hi; p++)
 		room += !used(a, p, &k);
 	if (room < n)
@@ -216,14 +215,10 @@ static bool place(struct align *a, size_t from, size_t n, uint32_t lo, uint32_t 
 	return next == n;
 }
 
-/* n from the first on, in so much room behind lo: half of the numbers stay for another time. */
-static void number_all(struct align *a, uint32_t lo, uint32_t room)
+/* All, one step apart from the other, behind lo. */
+static void number_all(struct align *a, uint32_t lo, uint32_t step)
 {
-	uint32_t step = PRIO_STEP, n = (uint32_t)a->w.n;
-
-	if (n > room / 2 / step)
-		step = n <= room / 2 ? room / 2 / n : room / n;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < a->w.n; i++)
 		a->prio[i] = lo + (i + 1) * step;
 }
 
@@ -236,9 +231,9 @@ static bool number(struct align *a)
 
 		while (end < a->w.n && a->pair[end] == NONE)
 			end++;
-		if (end > i &&
-		    !place(a, i, end - i, lo,
-			   end < a->w.n ? a->h.v[a->pair[end]]->handle : PRIO_MOST + 1))
+		if (end > i && !place(a, i, end - i, lo,
+				      end < a->w.n ? a->h.v[a->pair[end]]->handle
+						   : TC_FILTER_PRIO_MAX + 1))
 			return false;
 		if (end < a->w.n)
 			lo = a->prio[end] = a->h.v[a->pair[end]]->handle;
@@ -251,16 +246,17 @@ static bool number(struct align *a)
 static bool renumber(struct align *a)
 {
 	uint32_t first = a->h.v[0]->handle, last = a->h.v[a->h.n - 1]->handle;
+	uint32_t behind = TC_FILTER_PRIO_MAX - last, before = first ? first - 1 : 0,
+		 n = (uint32_t)a->w.n;
+	uint32_t lo = behind >= before ? last : 0, room = behind >= before ? behind : before;
+	uint32_t step = tc_filter_step(n);
 
 	for (size_t i = 0; i < a->w.n; i++)
 		a->pair[i] = NONE;
 	memset(a->taken, 0, a->h.n);
-	if (a->w.n <= PRIO_MOST - last && PRIO_MOST - last >= first)
-		number_all(a, last, PRIO_MOST - last);
-	else if (a->w.n < first)
-		number_all(a, 0, first - 1);
-	else
-		return false;
+	if (!n || n > room)
+		return !n;
+	number_all(a, lo, step <= room / n ? step : room / n);
 	return true;
 }
 
@@ -319,11 +315,11 @@ static void align(struct align *a, struct hashed *sorted, size_t *tail, size_t *
 			a->d->no_room = true;
 			return;
 		}
-	} else if (a->w.n > PRIO_MOST) {
+	} else if (a->w.n > TC_FILTER_PRIO_MAX) {
 		a->d->no_room = true;
 		return;
 	} else if (a->w.n) {
-		number_all(a, 0, PRIO_MOST);
+		number_all(a, 0, tc_filter_step(a->w.n));
 	}
 	emit(a);
 }

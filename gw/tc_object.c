@@ -10,6 +10,7 @@
 #include "qos/policy.h"
 
 #define LIST_LEAST 64
+#define PRIO_STEP 100u
 
 int tc_list_add(struct tc_list *l, const struct tc_object *o)
 {
@@ -120,6 +121,15 @@ bool tc_same_value(const struct tc_object *a, const struct tc_object *b)
 		break;
 	}
 	return !strcmp(a->other, b->other);
+}
+
+uint32_t tc_filter_step(size_t n)
+{
+	uint32_t half = TC_FILTER_PRIO_MAX / 2;
+
+	if (n > half)
+		return 1;
+	return n <= half / PRIO_STEP ? PRIO_STEP : half / (uint32_t)n;
 }
 
 const char *tc_handle_text(uint32_t handle, char buf[16])

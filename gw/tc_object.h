@@ -131,6 +131,14 @@ const char *tc_object_text(const struct tc_object *o, char *buf, size_t size);
 const char *tc_handle_text(uint32_t handle, char buf[16]);
 /* The kernel's name of its type: "htb", "bpf", ... */
 const char *tc_type_name(const struct tc_object *o);
+
+#define TC_FILTER_PRIO_MAX 65535u
+/*
+ * How far apart the prios of n filters of one parent are when they are made at once: easy to
+ * read, with room for others between them, and half of all prios free, so that all can be
+ * made once more beside them. 1 at the least.
+ */
+uint32_t tc_filter_step(size_t n);
 /* What a buffer of so many ticks is at a rate (bytes/s), in bytes, to the nearest. */
 uint64_t tc_ticks_bytes(uint32_t ticks, uint64_t rate);
 /* A rate in bytes/s as policies write it: "1mbit". */

@@ -15,7 +15,6 @@
 #include "gw/tc_bpf.h"
 #include "qos/match_nodes.h"
 
-#define PRIO_MAX 65535u
 #define UPPER_SEEN 20u /* bytes of an upper header that lie in a packet's linear part */
 #define IP6_HEADER 40u
 
@@ -225,29 +224,29 @@ static int filter_of(struct tc_build *b, const struct tc_rule *rule, uint32_t pa
 }
 
 /*
- * The filters of one level, n rules of it. Their prios are spread over all that there are, so
- * that one that is added later fits between two others.
+ * The filters of one level, n rules of it. Between their prios is room for such as are added
+ * later.
  */
 static int level_filters(struct tc_build *b, const struct tc_rule *rule, size_t n)
 {
 	const struct policy_class *at = rule->at;
 	uint32_t parent = at->parent ? b->t->classid[at->index] : TC_ROOT_HANDLE;
-	size_t all = n + (at->parent ? 0 : 1), number = 0;
+	size_t all = n + (at->parent ? 0 : 1);
+	uint32_t prio = 0, step = tc_filter_step(all);
 	struct sock_filter code[8];
 	int status = 0;
 
-	if (all >= PRIO_MAX)
+	if (all > TC_FILTER_PRIO_MAX)
 		return tc_refuse(b, at->mark,
 				 "the classes of %s have %zu filters: the kernel has %u places "
 				 "for them at one level",
-				 at->parent ? at->path : at->link->name, n, PRIO_MAX - 2);
-#define PRIO() ((uint32_t)(++number * PRIO_MAX / (all + 1)))
+				 at->parent ? at->path : at->link->name, n,
+				 TC_FILTER_PRIO_MAX - 1);
 	if (!at->parent)
-		status = add_filter(b, parent, PRIO(), TC_ROOT_HANDLE, code,
+		status = add_filter(b, parent, prio += step, TC_ROOT_HANDLE, code,
 				    tc_bpf_not_ip(code, 8));
 	for (size_t i = 0; !status && i < n; i++)
-		status = filter_of(b, &rule[i], parent, PRIO());
-#undef PRIO
+		status = filter_of(b, &rule[i], parent, prio += step);
 	return status;
 }
 
