@@ -46,7 +46,9 @@ print(len(f), all(x['kind'] == 'bpf' and x['options']['bytecode']['length'] > 0 
       [x['pref'] for x in f] == sorted(x['pref'] for x in f))")" "4 True True"
 
 # Nothing for nothing: what the kernel tells everybody of changes
-in_r tc monitor >>"$tmp/monitor" & monitor=$!
+# itself, not a shell around it: it must end when it is told to
+ip netns exec "$ns-r" tc monitor >>"$tmp/monitor" &
+monitor=$!
 pids+=($monitor)
 mark() { # until the monitor has told of a change of ours on another device
 	local n
