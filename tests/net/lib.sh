@@ -100,6 +100,7 @@ declare -A receiver
 recv_start() {
 	local where=$1 name=$2
 	shift 2
+	rm -f "$tmp/recv-$name" # what an earlier one of that name said
 	ip netns exec "$ns-$where" timeout 120 "$NETTOOL" recv "$@" >"$tmp/recv-$name" &
 	receiver[$name]=$!
 	pids+=($!)
