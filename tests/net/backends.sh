@@ -215,7 +215,9 @@ ok "ingress: it starts" weir_start "$tmp/two.yaml"
 is "ingress: status says where" "$(stats '[l["device"] for l in d["links"]]')" "['lan', 'wi-lan', 'wan']"
 before=$(stats 'link("in")["sent"]["packets"]')
 traffic 5000 60 10.77.2.2
-is "ingress: what comes in is counted" "$(($(stats 'link("in")["sent"]["packets"]') - before))" 60
+# the inside host may ask for its neighbours meanwhile
+came=$(($(stats 'link("in")["sent"]["packets"]') - before))
+ok "ingress: what comes in is counted" test "$came" -ge 60 -a "$came" -lt 80
 weir_stop
 look >"$tmp/after"
 ok "ingress: and the router is as it was" diff "$tmp/before" "$tmp/after"
