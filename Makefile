@@ -100,7 +100,7 @@ test: deps
 
 # Apart from `test`: it downloads a kernel, which takes a network
 test-kernel: deps
-	@$(MAKE) --no-print-directory -s all net || { echo '0 passed, 1 failed'; exit 1; }
+	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }
 	@BUILD=$(BUILD) bash tests/kernel/fetch.sh
 	@BUILD=$(BUILD) bash tests/run.sh kernel
 

@@ -86,6 +86,25 @@ static int put_option(struct nl_msg *m, const struct tc_parsed *p, bool filter,
 	return nla_put(m, a->nla_type, nla_len(a), nla_data(a));
 }
 
+/*
+ * A limit that is told to sfq lowers the number of flows, its own one does not: with more flows
+ * than packets, nobody has told it one (sfq_change() in net/sched/sch_sfq.c).
+ */
+static int put_sfq(struct nl_msg *m, const struct nlattr *options)
+{
+	struct nlattr *copy = nla_reserve(m, TCA_OPTIONS, nla_len(options));
+	struct tc_sfq_qopt q;
+
+	if (!copy)
+		return -1;
+	memcpy(nla_data(copy), nla_data(options), (size_t)nla_len(options));
+	memcpy(&q, nla_data(options), sizeof(q));
+	if (q.flows > q.limit)
+		q.limit = 0;
+	memcpy(nla_data(copy), &q, sizeof(q));
+	return 0;
+}
+
 static int put_options(struct nl_msg *m, const struct tc_parsed *p, bool filter)
 {
 	const struct nlattr *options = p->tb[TCA_OPTIONS];
@@ -93,6 +112,8 @@ static int put_options(struct nl_msg *m, const struct tc_parsed *p, bool filter)
 	const struct nlattr *a;
 	int left = nla_len(options);
 
+	if (!filter && !strcmp(p->kind, "sfq") && left >= (int)sizeof(struct tc_sfq_qopt))
+		return put_sfq(m, options);
 	if (!has_attributes(p, filter))
 		return nla_put(m, options->nla_type, nla_len(options), nla_data(options));
 	nest = nla_nest_start(m, TCA_OPTIONS);

@@ -97,7 +97,8 @@ for f in passwd group; do grep -E '^(root|daemon|nobody|nogroup|tcpdump):' /etc/
 
 # shellcheck disable=SC2086
 tar -cf - $tree | tar -C "$root/weir" -xf -
-mapfile -t files < <(cd "$BUILD" && echo weir && find tests/net -type f -perm /100)
+mapfile -t files < <(cd "$BUILD" && echo weir && find tests/net -type f -perm /100 &&
+	echo tests/props/prop_tc_kernel && echo tests/unit/test_tc_side)
 for f in "${files[@]}"; do install -D "$BUILD/$f" "$root/weir/build/$f"; done
 libraries_of "${files[@]/#/$BUILD/}"
 install tests/kernel/init "$root/init"

@@ -109,7 +109,7 @@ enum fault { NO_RATE, TOO_DEEP, NO_KIND, NO_PARENT, BAD_PROGRAM, FAULTS };
 
 static const char *const words[] = {
 	[NO_RATE] = "adding class 7765:29",
-	[TOO_DEEP] = "too deep",
+	[TOO_DEEP] = "adding class 7765:10", /* 7765:107, or what the kernel says is deeper */
 	[NO_KIND] = "adding qdisc 3f: parent 7765:29",
 	/* HTB hangs such a class on the root without a word */
 	[NO_PARENT] = "did not keep what it was told (class 7765:29",
