@@ -5,6 +5,7 @@
 #include <linux/pkt_sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "gw/fail.h"
 #include "gw/tc_ingress.h"
@@ -13,6 +14,8 @@
 #include "gw/tc_tree.h"
 
 #define TEXT 512
+#define PAUSE_FIRST 1000000L /* ns; twice as long each time */
+#define PAUSE_LAST 600000000L
 
 /* Its size table may have to be put back, and the kernel does not tell the entries. */
 static int complete_root(struct tc_state *s, uint32_t header)
@@ -152,6 +155,52 @@ static bool vanished(struct tc_nl *nl, const struct tc_side *s)
 	return l.ifindex != s->link.ifindex;
 }
 
+/* All that a device has at the point goes with its qdisc. */
+static int delete_all(struct tc_nl *nl, const struct tc_state *now, uint32_t top, char *err,
+		      size_t errsize)
+{
+	struct tc_change change = {.op = TC_DELETE, .o = top_of(now, top)};
+	struct tc_changes c = {.v = &change, .n = 1};
+	int error;
+
+	return tc_run(nl, now->ifindex, &c, &error, err, errsize);
+}
+
+/*
+ * What somebody had there is made again. An action has a number, which the kernel gives back a
+ * while after the filter that had it is gone (RCU): until then, what is made with that number
+ * is the old one. So it is tried again for some seconds.
+ */
+static int restore(struct tc_nl *nl, const struct tc_side *s, const struct tc_state *was,
+		   char *err, size_t errsize)
+{
+	struct timespec pause = {.tv_nsec = PAUSE_FIRST};
+
+	while (tc_rebuild(nl, s->link.ifindex, was, s->top, err, errsize)) {
+		if (pause.tv_nsec > PAUSE_LAST)
+			return -1;
+		nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+	}
+	return 0;
+}
+
+/* Whatever there is by now. */
+static int put_back(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	const struct tc_object *o;
+	struct tc_state now;
+	int status = 0;
+
+	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
+		return -1;
+	o = top_of(&now, s->top);
+	if (o && o->handle)
+		status = delete_all(nl, &now, s->top, err, errsize);
+	tc_state_free(&now);
+	return status ? status : restore(nl, s, &s->state, err, errsize);
+}
+
 int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
 {
 	const struct tc_object *o;
@@ -166,7 +215,9 @@ int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsiz
 		forget_saved(s);
 		return 0;
 	}
-	if (tc_undo(nl, s->link.ifindex, &s->done, err, errsize))
+	if (tc_side_owner(s) == TC_SOMEBODY
+		    ? put_back(nl, s, err, errsize)
+		    : tc_undo(nl, s->link.ifindex, &s->done, err, errsize))
 		return -1;
 	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
 		return -1;
@@ -214,17 +265,6 @@ int tc_side_run(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
 	return (int)s->done.n;
 }
 
-/* All that is at the point goes with its qdisc. */
-static int delete_all(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
-{
-	const struct tc_object *o = top_of(&s->state, s->top);
-	struct tc_change change = {.op = TC_DELETE, .o = o};
-	struct tc_changes c = {.v = &change, .n = 1};
-	int error;
-
-	return tc_run(nl, s->link.ifindex, &c, &error, err, errsize);
-}
-
 int tc_side_remove(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
 {
 	enum tc_owner owner = tc_side_owner(s);
@@ -240,11 +280,11 @@ int tc_side_remove(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsiz
 	found = tc_saved_read(&f, &saved, err, errsize);
 	if (found < 0)
 		return -1;
-	if (owner == TC_WEIR && delete_all(nl, s, err, errsize)) {
+	if (owner == TC_WEIR && delete_all(nl, &s->state, s->top, err, errsize)) {
 		tc_state_free(&saved);
 		return -1;
 	}
-	if (found && tc_rebuild(nl, s->link.ifindex, &saved, s->top, why, sizeof(why))) {
+	if (found && restore(nl, s, &saved, why, sizeof(why))) {
 		fail_with(err, errsize,
 			  "%s: weir's qdisc is gone, and what it had replaced could not be put "
 			  "back (it stands in %s): %s",
