@@ -8,6 +8,7 @@
  * only what differs is changed. When a start fails, what it changed is taken back, and what
  * was right before stays.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,9 +126,11 @@ void gkernel_forget(struct gkernel *k)
  */
 static int empty_table(struct gateway *g, const char *interface, char *err, size_t errsize)
 {
-	int changed = tc_nat_empty(interface, err, errsize);
+	int changed;
 	char **v;
 
+	assert(interface); /* gateway_check() sees to that */
+	changed = tc_nat_empty(interface, err, errsize);
 	if (changed <= 0)
 		return changed;
 	v = realloc(g->emptied, (g->n_emptied + 1) * sizeof(*v));
