@@ -115,6 +115,7 @@ bench:
 	@$(MAKE) --no-print-directory -s all bench-programs >&2
 	@set -e; for b in $(BENCH); do WEIR=$(BUILD)/weir $$b; done
 	@BUILD=$(BUILD) bash bench/net/gateway.sh
+	@BUILD=$(BUILD) bash bench/net/backends.sh
 	@BUILD=$(BUILD) bash bench/net/tc.sh
 bench-programs: $(BENCH) $(ACCEPT) net
 
