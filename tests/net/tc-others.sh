@@ -147,16 +147,27 @@ is "ingress: applied" $? 0
 ok "... on a device of its own, that says whose it is" sh -c "ip -n $ns-r link show wi-wan | grep -q 'alias weir: what comes in by wan'"
 wtc apply "$tmp/in.yaml"
 is "... again: nothing to change" "$(cat "$tmp/out")" "up: wi-wan: nothing to change"
-recv_start i in 5001 --count 1000000 --idle 2000
-in_o "$NETTOOL" send 10.77.1.2 5001 --pps 1500 --size 1172 --count 4500 >/dev/null
-recv_end in
-ok "... 8 mbit/s of what comes get through" awk '
-	{ v[$1] = $2 }
-	END {
-		got = (v["bytes"] + (v["received"] - 1) * 42) * 8e9 / v["ns"]
-		printf "# measured %.0f bit/s\n", got
-		exit !(got > 7.9e6 && got < 8.1e6)
-	}' "$tmp/recv-in"
+ingress_rate() {
+	recv_start i in 5001 --count 1000000 --idle 2000
+	in_o "$NETTOOL" send 10.77.1.2 5001 --pps 1500 --size 1172 --count 4500 >/dev/null
+	recv_end in
+	awk '
+		{ v[$1] = $2 }
+		END {
+			got = (v["bytes"] + (v["received"] - 1) * 42) * 8e9 / v["ns"]
+			printf "# measured %.0f bit/s\n", got
+			exit got >= 8.1e6 ? 2 : got <= 7.9e6
+		}' "$tmp/recv-in"
+}
+# a machine that is busy elsewhere may be too slow, once and again; never too fast
+rate_holds() {
+	for try in 1 2 3; do
+		ingress_rate
+		case $? in 0) return 0 ;; 2) return 1 ;; esac
+	done
+	return 1
+}
+ok "... 8 mbit/s of what comes get through" rate_holds
 grep '^#' "$tmp/ok.log"
 in_r ip link set wi-wan down
 wtc diff "$tmp/in.yaml"
