@@ -222,27 +222,30 @@ is "... an interface that is gone leaves nothing behind" "$? $(in_r ip -o link s
 # The interface vanishes in the middle
 python3 - >"$tmp/many.yaml" <<'EOP'
 print("links:\n  - name: up\n    interface: gone\n    rate: 10gbit\n    classes:")
-for i in range(4000):
+for i in range(8000):
     print(f"      - {{name: c{i}, match: host 10.{i >> 8}.{i & 255}.1, queue: fifo}}")
 print("      - {name: rest, default: true, queue: fifo}")
 EOP
-vanish() { # [POLICY-EDIT]
-	sed "${1:-}" "$tmp/many.yaml" >"$tmp/m.yaml"
+# As soon as the root is there, weir is held, so that the classes are not
+vanish() { # DEVICE [POLICY-EDIT]
+	sed "${2:-}" "$tmp/many.yaml" >"$tmp/m.yaml"
 	in_r ip link add gone type veth peer name other
 	links=$(in_r ip -o link show type ifb)
 	ip netns exec "$ns-r" "$WEIR" tc apply "$tmp/m.yaml" >"$tmp/out" 2>"$tmp/err" &
 	pid=$!
 	pids+=($pid)
-	until_ok 60 sh -c "ip netns exec $ns-r tc qdisc show | grep -c 'dev $2 parent 7765:' | grep -qE '..'"
+	until_ok 60 sh -c "ip netns exec $ns-r tc qdisc show dev $1 | grep -q '^qdisc htb 7765:'"
+	kill -STOP $pid
 	in_r ip link del gone
+	kill -CONT $pid
 	wait $pid
 }
 wan=$(snapshot wan)$(snapshot lan)
-vanish "" gone
+vanish gone
 is "the interface vanishes while many classes are made: exit 2" $? 2
 like "... and it is said" "$tmp/err" 'gone vanished meanwhile|there is no interface "gone"'
 is "... others are untouched" "$(snapshot wan)$(snapshot lan)" "$wan"
-vanish 's/interface: gone/interface: gone\n    direction: ingress/' '[^ ]*wi-gone'
+vanish wi-gone 's/interface: gone/interface: gone\n    direction: ingress/'
 is "... of an ingress link: exit 2" $? 2
 is "... and its device is gone as well" "$(in_r ip -o link show type ifb)" "$links"
 finish
