@@ -142,14 +142,15 @@ static int empty_table(struct gateway *g, const char *interface, char *err, size
 	return 0;
 }
 
-static int set_table(struct gateway *g, struct gkernel *k, char *err, size_t errsize)
+static int set_table(struct gateway *g, const struct policy_link *l, struct gkernel *k,
+		     char *err, size_t errsize)
 {
 	int what = tc_nat_differs(&k->nat);
 
 	if (what < 0)
 		return fail_with(err, errsize, "nftables: %s", strerror(errno));
 	if (what == '-')
-		return empty_table(g, k->nat.interface, err, errsize);
+		return empty_table(g, l->interface, err, errsize);
 	if (what == '=')
 		return 0;
 	k->nat_made = what == '+';
@@ -165,7 +166,7 @@ int gkernel_apply(struct gateway *g, const struct policy_link *l, struct gkernel
 		return 0;
 	if (tc_target_apply(k->target, text, sizeof(text)) < 0)
 		return fail_with(err, errsize, "link %s: %s", l->name, text);
-	if (has_table(l) && set_table(g, k, text, sizeof(text))) {
+	if (has_table(l) && set_table(g, l, k, text, sizeof(text))) {
 		if (tc_target_revert(k->target, more, sizeof(more)))
 			gateway_say(g, 3, "link %s: %s", l->name, more);
 		return fail_with(err, errsize, "link %s: %s", l->name, text);
@@ -272,7 +273,8 @@ static void trouble(struct glink *l, const char *text)
 /* With what is the same already, nothing changes but what weir knows of the interface. */
 void gkernel_come(struct gateway *g, struct glink *l)
 {
-	struct gateway_complaint c = {.g = g};
+	/* what it had to say of the policy, it has said when it was planned first */
+	struct gateway_complaint c = {.g = l->tc.target || l->tc.trouble ? NULL : g};
 	struct policy_report r = {.fn = gateway_keep_complaint, .arg = &c};
 	struct gkernel next;
 	const uint32_t *classids;

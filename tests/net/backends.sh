@@ -193,6 +193,14 @@ is "a qdisc that others made: exit 2" $? 2
 like "... is named, and what to do" "$tmp/err" "link up: wan: .*weir did not make \(.*tbf.*weir tc apply --replace"
 look >"$tmp/after"
 ok "... and nothing is left of the other links" diff "$tmp/before-two" "$tmp/after"
+# ... unless weir tc has put it aside: then it is back when the gateway ends
+policy kernel
+in_r "$WEIR" tc apply --replace "$tmp/p.yaml" >/dev/null 2>&1
+weir_start "$tmp/p.yaml"
+is "what weir tc apply --replace made is taken over" "$(stats 'link("up")["programmed"]')" True
+weir_stop
+look >"$tmp/after"
+ok "... and what it had replaced is back at the end" diff "$tmp/before-two" "$tmp/after"
 policy queue; cp "$tmp/p.yaml" "$tmp/r.yaml"
 weir_start "$tmp/r.yaml"
 in_r nft list ruleset >"$tmp/rules"
