@@ -236,7 +236,7 @@ status 0 "a reload of the same policy" reload --socket "$sock"
 status 0 "puts it right" status --socket "$sock"
 status 0 "top" top --count 1 --socket "$sock"
 like "top says where" "$tmp/out" "link up: wan up, .*backend kernel on wan"
-in_r curl -s http://127.0.0.1:9591/metrics >"$tmp/metrics"
+in_r python3 -c "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9591/metrics').read().decode())" >"$tmp/metrics"
 like "so do the metrics" "$tmp/metrics" '^weir_link_info\{link="up",interface="wan",backend="kernel",device="wan"\} 1'
 like "which say that the classes are there" "$tmp/metrics" '^weir_link_programmed\{link="up"\} 1'
 unlike "and nothing of a queue" "$tmp/metrics" '^weir_link_(held|received|cpu|running|wakeup)'
