@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gw/clock.h"
 #include "gw/cmd.h"
 #include "gw/cmd_policy.h"
 #include "gw/control.h"
@@ -244,14 +245,6 @@ static void finish(struct run *r)
 	policy_free(r->policy);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 /* ms until `due`, rounded up. */
 static int until(uint64_t due, uint64_t now)
 {
@@ -275,13 +268,13 @@ static int serve(struct run *r)
 		[FD_METRICS] = {.fd = r->metrics ? metrics_fd(r->metrics) : -1,
 				.events = POLLIN},
 	};
-	uint64_t every = TICK, tick = now_ns() + every;
+	uint64_t every = TICK, tick = clock_now() + every;
 
 	/* half of what the service manager allows, so that one late tick does no harm */
 	if (notify_watchdog() && notify_watchdog() / 2 < every)
 		every = notify_watchdog() / 2;
 	while (!r->stop) {
-		if (poll(fd, FD_N, wait_ms(r, tick, now_ns())) < 0 && errno != EINTR)
+		if (poll(fd, FD_N, wait_ms(r, tick, clock_now())) < 0 && errno != EINTR)
 			return cmd_fail("poll: %s", strerror(errno));
 		if (fd[FD_SIGNAL].revents)
 			on_signal(r);
@@ -291,9 +284,9 @@ static int serve(struct run *r)
 			control_event(r->control);
 		if (r->metrics)
 			metrics_event(r->metrics);
-		if (now_ns() < tick)
+		if (clock_now() < tick)
 			continue;
-		tick = now_ns() + every;
+		tick = clock_now() + every;
 		gateway_tick(r->gateway);
 		if (!gateway_alive(r->gateway))
 			return CMD_FAIL;

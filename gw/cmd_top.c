@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gw/clock.h"
 #include "gw/cmd_ask.h"
 #include "gw/control.h"
 #include "gw/screen.h"
@@ -44,14 +45,6 @@ struct top {
 	bool end;
 	char failed[512]; /* why, if that is no good end; told when the screen is closed */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
 
 static void fail(struct top *t, const char *why)
 {
@@ -103,7 +96,7 @@ static void tell_trouble(struct top *t, const char *why)
 	char age[REPORT_TEXT];
 
 	snprintf(t->trouble, sizeof(t->trouble), "NO ANSWER for %s, trying on: %s",
-		 top_duration((now_ns() - t->answered) / SECOND * SECOND, age), why);
+		 top_duration((clock_now() - t->answered) / SECOND * SECOND, age), why);
 	t->view.trouble = t->trouble;
 	draw(t);
 }
@@ -116,7 +109,7 @@ static void no_answer(struct top *t, const char *why)
 		fail(t, why);
 		return;
 	}
-	t->next = now_ns() + RETRY;
+	t->next = clock_now() + RETRY;
 	tell_trouble(t, why);
 }
 
@@ -184,7 +177,7 @@ static void take(struct top *t, const json_t *j)
 	top_answer_free(t->last);
 	t->frame = frame;
 	t->last = is;
-	t->answered = now_ns();
+	t->answered = clock_now();
 	t->view.trouble = NULL;
 	show(t);
 }
@@ -226,7 +219,7 @@ static void sort(struct top *t)
 static void pause_or_go_on(struct top *t)
 {
 	t->view.paused = !t->view.paused;
-	t->next = now_ns();
+	t->next = clock_now();
 }
 
 static void press(struct top *t, int key)
@@ -311,7 +304,7 @@ static int until_ms(const struct top *t, uint64_t now)
 /* There is no answer yet. */
 static void wait_on(struct top *t)
 {
-	uint64_t waited = now_ns() - t->asked;
+	uint64_t waited = clock_now() - t->asked;
 
 	if (waited >= TIMEOUT)
 		no_answer(t, "the gateway does not answer");
@@ -327,7 +320,7 @@ static void step(struct top *t)
 				{.fd = t->opened ? t->keys : -1, .events = POLLIN},
 				/* nothing but that its reader has gone */
 				{.fd = t->drawn ? -1 : STDOUT_FILENO}};
-	uint64_t now = now_ns();
+	uint64_t now = clock_now();
 
 	if (!t->call && !t->view.paused && now >= t->next)
 		ask(t, now);

@@ -16,14 +16,6 @@
 #define WHOLE_SEGMENTS_FROM UINT64_C(500000000) /* bit/s: 64 KB take about 1 ms */
 #define MTU_USUAL 1500u
 
-uint64_t gateway_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 {
 	char text[1024]; /* AROUND_TEXT with the link's name in front, and more */
@@ -122,7 +114,7 @@ struct engine *gateway_engine(const struct policy *p, const struct glink *to, ch
 	struct gateway_complaint c = {0};
 	struct policy_report r = {.fn = gateway_keep_complaint, .arg = &c};
 	struct engine_opts o = {
-		.only = to->link, .packets_max = to->held_max, .now = gateway_now()};
+		.only = to->link, .packets_max = to->held_max, .now = clock_now()};
 	struct engine *e;
 
 	memcpy(o.key, to->key, sizeof(o.key));
@@ -268,7 +260,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	}
 	g->o = *o;
 	g->policy = o->policy;
-	g->started = gateway_now();
+	g->started = clock_now();
 	g->generation = 1;
 	g->intact = true;
 	g->linear = !nfq_kernel_hashes(NULL);
@@ -285,7 +277,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 			gateway_tell_missing(g, &g->link[i]);
 		gateway_look(g, &g->link[i]);
 	}
-	g->looked = gateway_now();
+	g->looked = clock_now();
 	return g;
 }
 

@@ -3,6 +3,7 @@
 #ifndef WEIR_GW_GATEWAY_PRIV_H
 #define WEIR_GW_GATEWAY_PRIV_H
 
+#include "gw/clock.h"
 #include "gw/fail.h"
 #include "gw/gateway.h"
 #include "gw/ifwatch.h"
@@ -74,7 +75,6 @@ struct gateway {
 	uint64_t generation, reloads_failed;
 };
 
-uint64_t gateway_now(void); /* CLOCK_MONOTONIC, ns */
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

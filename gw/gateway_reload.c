@@ -306,7 +306,7 @@ static void drain(const struct gkernel *k, uint64_t until)
 	const struct timespec look = {0, DRAIN_LOOK};
 	unsigned empty = 0;
 
-	while (empty < DRAIN_SURE && gateway_now() < until) {
+	while (empty < DRAIN_SURE && clock_now() < until) {
 		empty = gkernel_waiting(k) ? 0 : empty + 1;
 		nanosleep(&look, NULL);
 	}
@@ -315,7 +315,7 @@ static void drain(const struct gkernel *k, uint64_t until)
 /* What the kernel has of places that the new policy leaves to the gateway, or to nobody. */
 static void leave_places(struct gateway *g, struct change *c)
 {
-	uint64_t until = gateway_now() + DRAIN_MAX;
+	uint64_t until = clock_now() + DRAIN_MAX;
 	bool no = false;
 
 	for (size_t i = 0; i < c->n; i++) {
@@ -388,7 +388,7 @@ int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t
 	switch_all(g, &c);
 	finish(g, &c);
 	g->generation++;
-	g->reloaded = gateway_now();
+	g->reloaded = clock_now();
 	for (size_t i = 0; i < g->n_link; i++)
 		gateway_look(g, &g->link[i]);
 	return 0;

@@ -19,14 +19,6 @@ struct visit {
 	size_t left; /* classes not yet copied: the first so many */
 };
 
-static uint64_t wall_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 /*
  * From the last class to the first: children before their parents, so that the largest
  * backlog of a class is never older than what waits below it. Of an inner class hardly
@@ -47,7 +39,7 @@ static void copy_accounts(struct worker *w, void *arg)
 	if (!v->left) {
 		engine_get_stats(worker_engine(w), &v->to->engine);
 		worker_get_health(w, &v->to->health);
-		v->to->now = gateway_now();
+		v->to->now = clock_now();
 	}
 }
 
@@ -138,10 +130,10 @@ static void copy_kernel(struct gateway_link *to, const struct glink *l)
 {
 	char err[200];
 
-	to->now = gateway_now();
+	to->now = clock_now();
 	if (!l->tc.applied || tc_target_read(l->tc.target, err, sizeof(err)))
 		return;
-	to->now = gateway_now();
+	to->now = clock_now();
 	to->programmed = true;
 	for (size_t i = 0; i < to->n_class; i++) {
 		struct tc_counters c = tc_target_counters(l->tc.target, l->link->all[i]);
@@ -180,8 +172,8 @@ struct gateway_snapshot *gateway_snapshot(struct gateway *g)
 
 	if (!s)
 		return NULL;
-	s->now = gateway_now();
-	s->wall = wall_ns();
+	s->now = clock_now();
+	s->wall = clock_ns(CLOCK_REALTIME);
 	s->started = g->started;
 	s->policy = strdup(g->policy->file);
 	s->generation = g->generation;

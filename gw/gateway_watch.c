@@ -203,7 +203,7 @@ static void read_kernel(struct gateway *g)
 
 void gateway_tick(struct gateway *g)
 {
-	uint64_t now = gateway_now();
+	uint64_t now = clock_now();
 	bool look = now - g->looked >= LOOK_EVERY;
 
 	read_kernel(g);

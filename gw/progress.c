@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/progress.h"
 
+#include "gw/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +13,6 @@
 enum { COLUMNS = 80, LINE = 256, BAR_LEAST = 8, BAR_MOST = 40 };
 
 static const uint64_t second = 1000000000, redraw = 100000000;
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * second + (uint64_t)ts.tv_nsec;
-}
 
 /* No colour is used, so NO_COLOR asks for nothing; a dumb terminal cannot take a line back. */
 static bool can_draw(void)
@@ -32,7 +26,7 @@ void progress_start(struct progress *p, const char *label)
 {
 	*p = (struct progress){.label = label, .left = PROGRESS_EVERY, .on = can_draw()};
 	if (p->on)
-		p->start_ns = now_ns();
+		p->start_ns = clock_now();
 }
 
 /* 950, 12.3k, 4.5M: at most six characters and never more digits than are known. */
@@ -110,7 +104,7 @@ void progress_update(struct progress *p, uint64_t done, uint64_t total, uint64_t
 
 	if (!p->on)
 		return;
-	now = now_ns();
+	now = clock_now();
 	if (now - p->start_ns < second || (p->drawn && now - p->drawn_ns < redraw))
 		return;
 	/* One less than there are, so that the cursor stays on the line. */

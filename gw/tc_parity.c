@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/tc_parity.h"
 
+#include "gw/clock.h"
+
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <pcap/pcap.h>
@@ -78,19 +80,11 @@ static void count(void *arg, const struct tc_stage_count *c)
 		d->now[class->index] = *c;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* Reads them until all that was given to the device has been counted. */
 static int read_counts(struct tc_parity *t, size_t device, char *err, size_t errsize)
 {
 	struct device *d = &t->device[device];
-	uint64_t end = now_ns() + PATIENCE_NS;
+	uint64_t end = clock_now() + PATIENCE_NS;
 
 	for (;;) {
 		if (tc_stage_counts(d->ifindex, count, d))
@@ -98,7 +92,7 @@ static int read_counts(struct tc_parity *t, size_t device, char *err, size_t err
 					 strerror(errno));
 		if (d->all.packets >= d->sent)
 			return 0;
-		if (now_ns() > end)
+		if (clock_now() > end)
 			return fail_with(
 				err, errsize, "link %s: the kernel sent %llu of %llu packets",
 				d->plan->link->name, (unsigned long long)d->all.packets,

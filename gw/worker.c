@@ -19,19 +19,13 @@
 #include <unistd.h>
 
 #include "gw/fail.h"
+
+#include "gw/clock.h"
 #include "gw/rule.h"
 #include "gw/worker_priv.h"
 
 #define BATCH 64u /* packets taken before verdicts are sent */
 #define SECOND UINT64_C(1000000000)
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
 
 /* ---- Verdicts, and what may come back of them. */
 
@@ -99,7 +93,7 @@ void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct
 {
 	struct match_result m;
 
-	w->now = clock_ns(CLOCK_MONOTONIC);
+	w->now = clock_now();
 	match_packet(engine_match(w->engine), d, w->now, &m);
 	if (m.class)
 		nfq_accept_as(w->queue, id, rule_mark(mark, m.class->set_dscp, false),
@@ -136,7 +130,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 		return;
 	}
 	w->health.segments += d.segment != 0;
-	w->now = clock_ns(CLOCK_MONOTONIC);
+	w->now = clock_now();
 	if (engine_packet(w->engine, w->now, place, &d, NULL) == ENGINE_PASSED) {
 		const struct held_packet *h = held_take(&w->held, place);
 
@@ -182,8 +176,7 @@ static int rest(struct worker *w)
 {
 	struct pollfd fd[2] = {{.fd = nfq_fd(w->queue), .events = POLLIN},
 			       {.fd = w->wake, .events = POLLIN}};
-	uint64_t now = clock_ns(CLOCK_MONOTONIC),
-		 due = w->holding ? NEVER : engine_next(w->engine);
+	uint64_t now = clock_now(), due = w->holding ? NEVER : engine_next(w->engine);
 	uint64_t left = due > now ? due - now : 0;
 	struct timespec t = {.tv_sec = (time_t)(left / SECOND),
 			     .tv_nsec = (long)(left % SECOND)};
@@ -195,7 +188,7 @@ static int rest(struct worker *w)
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	if (!n) {
-		now = clock_ns(CLOCK_MONOTONIC);
+		now = clock_now();
 		note_late(&w->health, now > due ? now - due : 0);
 	}
 	return 0;
@@ -208,7 +201,7 @@ static int work(struct worker *w)
 
 	if (n < 0)
 		return -1;
-	worker_poll(w, clock_ns(CLOCK_MONOTONIC));
+	worker_poll(w, clock_now());
 	if (nfq_flush(w->queue))
 		return -1;
 	if (atomic_load_explicit(&w->called, memory_order_acquire)) {

@@ -4,17 +4,11 @@
 #include <time.h>
 
 #include "gw/rule.h"
+
+#include "gw/clock.h"
 #include "gw/worker_priv.h"
 
 #define RETURN_BATCH 512u /* below ENGINE_UNPOLLED_MAX */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 static void give_back(struct worker *w, const struct engine_left *left)
 {
@@ -68,7 +62,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	struct engine_left *left;
 	size_t n;
 
-	w->now = now_ns();
+	w->now = clock_now();
 	if (w->queue)
 		worker_poll(w, w->now);
 	n = engine_waiting(old);
