@@ -17,16 +17,6 @@
 
 #include "gw/nldump.h"
 
-static void text(const struct nlattr *a, char *to, size_t size)
-{
-	size_t len = mnl_attr_get_payload_len(a);
-	const char *from = mnl_attr_get_payload(a);
-
-	len = strnlen(from, len < size - 1 ? len : size - 1);
-	memcpy(to, from, len);
-	to[len] = '\0';
-}
-
 static uint32_t number(const struct nlattr *a, uint32_t otherwise)
 {
 	uint32_t v;
@@ -44,7 +34,7 @@ static void devices(const struct nlattr *nest, const char *interface, struct aro
 
 	mnl_attr_for_each_nested(a, nest)
 	{
-		text(a, name, sizeof(name));
+		nldump_get_text(a, name, sizeof(name));
 		/* one by prefix (another type) stands for several, whatever it is */
 		if (!name[0] ||
 		    (mnl_attr_get_type(a) == NFTA_DEVICE_NAME && !strcmp(name, interface)))
@@ -83,10 +73,10 @@ bool around_flow_parse(const struct nlmsghdr *nlh, const char *interface, struct
 	{
 		switch (mnl_attr_get_type(a)) {
 		case NFTA_FLOWTABLE_TABLE:
-			text(a, f->table, sizeof(f->table));
+			nldump_get_text(a, f->table, sizeof(f->table));
 			break;
 		case NFTA_FLOWTABLE_NAME:
-			text(a, f->name, sizeof(f->name));
+			nldump_get_text(a, f->name, sizeof(f->name));
 			break;
 		case NFTA_FLOWTABLE_HOOK:
 			mnl_attr_for_each_nested(d, a)

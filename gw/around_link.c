@@ -21,17 +21,6 @@ static void number(const struct nlattr *a, void *to, size_t size)
 		memcpy(to, mnl_attr_get_payload(a), size);
 }
 
-/* Text, whether it ends with a 0 or not, cut to what fits. */
-static void text(const struct nlattr *a, char *to, size_t size)
-{
-	size_t len = mnl_attr_get_payload_len(a);
-	const char *from = mnl_attr_get_payload(a);
-
-	len = strnlen(from, len < size - 1 ? len : size - 1);
-	memcpy(to, from, len);
-	to[len] = '\0';
-}
-
 static bool flag(const struct nlattr *a)
 {
 	uint8_t v = 0;
@@ -53,10 +42,10 @@ static void parse_info(const struct nlattr *nest, struct around_link *l, struct 
 	{
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_INFO_KIND:
-			text(a, l->kind, sizeof(l->kind));
+			nldump_get_text(a, l->kind, sizeof(l->kind));
 			break;
 		case IFLA_INFO_SLAVE_KIND:
-			text(a, l->port_of, sizeof(l->port_of));
+			nldump_get_text(a, l->port_of, sizeof(l->port_of));
 			break;
 		case IFLA_INFO_DATA:
 			i->data = a;
@@ -142,7 +131,7 @@ bool around_link_parse(const struct nlmsghdr *nlh, struct around_link *l)
 	{
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
-			text(a, l->name, sizeof(l->name));
+			nldump_get_text(a, l->name, sizeof(l->name));
 			break;
 		case IFLA_MASTER:
 			number(a, &l->master, sizeof(l->master));

@@ -122,3 +122,13 @@ int nldump(int bus, struct nlmsghdr *ask, void (*fn)(void *arg, const struct nlm
 	free(t.mem);
 	return failed;
 }
+
+void nldump_get_text(const struct nlattr *a, char *to, size_t size)
+{
+	size_t len = mnl_attr_get_payload_len(a);
+	const char *from = mnl_attr_get_payload(a);
+
+	len = strnlen(from, len < size - 1 ? len : size - 1);
+	memcpy(to, from, len);
+	to[len] = '\0';
+}

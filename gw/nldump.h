@@ -25,4 +25,7 @@ int nldump(int bus, struct nlmsghdr *ask, void (*fn)(void *arg, const struct nlm
 /* A part of an answer: 1 there is more to come, 0 that was all, -1 with errno. Copies. */
 int nldump_take(struct nldump_text *t, const void *part, size_t len);
 
+/* An attribute's text, whether it ends with a 0 or not, cut to what fits. */
+void nldump_get_text(const struct nlattr *a, char *to, size_t size);
+
 #endif
