@@ -37,7 +37,8 @@ static FILE *open_policy(const char *name)
 	return f;
 }
 
-static struct policy *read_plain(const char *name, struct policy_report *r, int *status)
+static struct policy *read_plain(const char *name, bool compile, struct policy_report *r,
+				 int *status)
 {
 	FILE *f = open_policy(name);
 	struct policy *p;
@@ -45,7 +46,8 @@ static struct policy *read_plain(const char *name, struct policy_report *r, int 
 	*status = CMD_FAIL;
 	if (!f)
 		return NULL;
-	p = policy_read(f, f == stdin ? "<stdin>" : name, r);
+	p = (compile ? policy_read : policy_read_uncompiled)(f, f == stdin ? "<stdin>" : name,
+							     r);
 	if (!ferror(f))
 		*status = CMD_NO;
 	if (f != stdin)
@@ -59,12 +61,12 @@ struct policy *cmd_policy_unchecked(const char *name, int *status)
 {
 	struct policy_report r = {.fn = cmd_complain};
 
-	return read_plain(name, &r, status);
+	return read_plain(name, false, &r, status);
 }
 
 struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *status)
 {
-	struct policy *p = read_plain(name, r, status);
+	struct policy *p = read_plain(name, true, r, status);
 	struct policy_gather g;
 
 	if (!p)

@@ -128,7 +128,7 @@ static int add_level(const struct maker *m, const struct policy_class *at,
 
 	for (size_t i = 0; !status && i < at->n_child; i++) {
 		const struct policy_class *c = at->child[i];
-		const struct match_filters *f = &node[c->index]->match;
+		const struct filter_list *f = &node[c->index]->match;
 
 		if (c->is_default)
 			rest = c;

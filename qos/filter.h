@@ -3,9 +3,10 @@
  * A tcpdump filter as a cBPF program over the IP header (DLT_RAW).
  *
  * libpcap compiles it. The optimizer of libpcap has had bugs that change what a
- * program means, so the optimized program is compared with the unoptimized one
- * on a set of packets made from both programs' own constants, and the unoptimized
- * is kept where they ever differ. (Not for texts of more than 8 KiB: it takes too long.)
+ * program means, so it is proved that the optimized program takes the same packets as the
+ * unoptimized one (filter_same()); where that can be neither proved nor disproved, both are
+ * compared on packets made from their own constants. Where they ever differ the unoptimized
+ * is kept. (Not for texts of more than 8 KiB: it takes too long.)
  *
  * filter_per_flow() tells from the program itself whether its verdict can change
  * within a flow: only then may a decision be kept for the flow.
@@ -31,7 +32,7 @@ struct filter {
 
 /* 0, or -1 with libpcap's message (or ours) in err. */
 int filter_compile(struct filter *f, const char *text, char *err, size_t errsize);
-void filter_free(struct filter *f);
+void filter_free(struct filter *f); /* also of one that did not compile */
 
 /* 1 when the packet matches. `len` is the IP packet's true length, `caplen` what is there. */
 static inline bool filter_match(const struct filter *f, const uint8_t *ip, uint32_t len,
@@ -58,11 +59,21 @@ bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
  *  -1: could not be told within a bounded effort
  */
 struct filter_list {
-	const struct filter *const *v;
+	const struct filter *v;
 	size_t n; /* 0: takes everything */
 };
 int filter_reachable(const struct filter_list *self, const struct filter_list *within,
 		     size_t n_within, const struct filter_list *before, size_t n_before,
 		     uint8_t witness[128], uint32_t *witness_len);
+
+/*
+ * Whether f takes the same packets as the reference, of those that can come (dissect_ip()) and
+ * have all the bytes that the reference reads: what a program makes of one that is cut in the
+ * middle of a header depends on what it happens to read first.
+ *   1: yes, proved
+ *   0: no, a packet was found
+ *  -1: could not be told within a bounded effort
+ */
+int filter_same(const struct filter *f, const struct filter *reference);
 
 #endif

@@ -53,14 +53,14 @@ static void told(const struct walk *w, const struct policy_class *c, const char 
 }
 
 static bool any_filter(struct walk *w, const struct policy_class *c,
-		       const struct match_filters *f)
+		       const struct filter_list *f, const struct policy_filters *texts)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		bool hit = filter_match(&f->v[i], w->d->ip, w->d->len, w->d->caplen);
 
 		w->filters_run++;
 		w->per_flow &= f->v[i].per_flow;
-		told(w, c, f->text->v[i].text, hit);
+		told(w, c, texts->v[i].text, hit);
 		if (hit)
 			return true;
 	}
@@ -84,7 +84,7 @@ static bool takes(struct walk *w, const struct match_node *n)
 		if (!hit)
 			return false;
 	}
-	return !n->match.n || any_filter(w, n->class, &n->match);
+	return !n->match.n || any_filter(w, n->class, &n->match, &n->class->match);
 }
 
 static uint32_t descend(const struct match *m, struct walk *w, uint32_t at)
@@ -115,7 +115,8 @@ static uint32_t decide(const struct match *m, struct walk *w)
 	for (size_t i = 0; i < m->nodes.n_link; i++) {
 		const struct match_link *l = &m->nodes.link[i];
 
-		if (!l->capture.n || any_filter(w, l->link->root, &l->capture))
+		if (!l->capture.n ||
+		    any_filter(w, l->link->root, &l->capture, &l->link->capture))
 			return descend(m, w, l->root);
 	}
 	return NO_LEAF;

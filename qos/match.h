@@ -59,8 +59,8 @@ struct match_stats {
 };
 
 /*
- * Compiles every filter of the policy (or of opts->only). NULL when there is no
- * memory, or when a filter does not compile: told to r with its place.
+ * For the policy, or for opts->only of it; both must outlive it. NULL when there is no
+ * memory, or when the policy's filters are not compiled: told to r with its place.
  */
 struct match *match_new(const struct policy *p, const struct match_opts *opts,
 			struct policy_report *r);
@@ -93,8 +93,8 @@ void match_explain(struct match *m, const struct dissected *d,
 		   void *arg);
 
 /*
- * The check behind `weir check`: compiles all filters and looks for classes that can
- * never match. Errors and warnings to r.
+ * The check behind `weir check`: looks for classes that can never match. Errors and
+ * warnings to r.
  */
 void match_check(const struct policy *p, struct policy_report *r);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A policy's classes as the matcher walks them: one array, each link's root followed
- * by its classes in file order, a class's descendants right behind it.
+ * by its classes in file order, a class's descendants right behind it. The filters are
+ * the policy's.
  */
 #ifndef WEIR_QOS_MATCH_NODES_H
 #define WEIR_QOS_MATCH_NODES_H
@@ -9,17 +10,10 @@
 #include "qos/filter.h"
 #include "qos/policy.h"
 
-struct match_filters {
-	struct filter *v; /* n of them, all compiled unless `broken` */
-	const struct policy_filters *text;
-	size_t n;
-	bool broken; /* one at least did not compile: told */
-};
-
 struct match_node {
 	const struct policy_class *class;
-	struct match_filters match;
-	uint64_t dscp;	/* 0: any */
+	struct filter_list match; /* n == 0: no such criterion */
+	uint64_t dscp;		  /* 0: any */
 	uint32_t skip;	/* the node behind its last descendant; the next one: it is a leaf */
 	uint32_t last;	/* its default child, if it has children */
 	bool criteria;	/* has any */
@@ -30,7 +24,7 @@ struct match_node {
 
 struct match_link {
 	const struct policy_link *link;
-	struct match_filters capture;
+	struct filter_list capture;
 	uint32_t root; /* its node */
 };
 
@@ -42,8 +36,8 @@ struct match_nodes {
 };
 
 /*
- * Compiles the filters of a policy, or of one of its links. 0; -1: no memory; 1: one
- * filter at least did not compile: each is told to r.
+ * The nodes of a policy, or of one of its links. 0; -1: no memory; 1: it cannot be matched
+ * with, as told to r.
  */
 int match_nodes_build(struct match_nodes *s, const struct policy *p,
 		      const struct policy_link *only, struct policy_report *r);
@@ -53,11 +47,5 @@ static inline bool match_node_leaf(const struct match_nodes *s, uint32_t n)
 {
 	return s->node[n].skip == n + 1;
 }
-
-/*
- * Only whether every filter compiles, for a policy that is refused for other errors and
- * may be incomplete: so that a file's errors are all told in one run.
- */
-void match_check_filters(const struct policy *p, struct policy_report *r);
 
 #endif

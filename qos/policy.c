@@ -3,14 +3,19 @@
  * A policy as an object: its end, and finding things in it.
  */
 #include "qos/policy.h"
+#include "qos/filter.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static void free_filters(struct policy_filters *f)
 {
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++) {
 		free(f->v[i].text);
+		if (f->compiled)
+			filter_free(&f->compiled[i]);
+	}
+	free(f->compiled);
 	free(f->v);
 }
 

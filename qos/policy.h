@@ -8,8 +8,8 @@
  * is a policy that means the same.
  *
  * Units everywhere: bits per second, bytes, nanoseconds, in 64 bits.
- * A policy owns all it points to; policy_free() ends it. After reading it is
- * never changed, so threads may share it.
+ * A policy owns all it points to, the programs of its filters among them;
+ * policy_free() ends it. After reading it is never changed, so threads may share it.
  */
 #ifndef WEIR_QOS_POLICY_H
 #define WEIR_QOS_POLICY_H
@@ -63,8 +63,10 @@ struct policy_filter {
 	struct policy_mark mark;
 };
 
+struct filter; /* qos/filter.h */
 struct policy_filters {
 	struct policy_filter *v;
+	struct filter *compiled; /* beside v; NULL: not compiled (policy_read_uncompiled()) */
 	size_t n;
 };
 
@@ -201,14 +203,19 @@ void policy_gather_begin(struct policy_gather *g, struct policy_report *to);
 void policy_gather_end(struct policy_gather *g);
 
 /*
- * Reads a policy from a stream or from memory. `name` is used in messages. NULL
- * when there was any error, each told to `r`; with warnings only, the policy.
- * Never reads more than POLICY_SIZE_MAX bytes.
+ * Reads a policy from a stream or from memory and compiles its filters. `name` is used
+ * in messages. NULL when there was any error, each told to `r`; with warnings only, the
+ * policy. Never reads more than POLICY_SIZE_MAX bytes.
  */
 #define POLICY_SIZE_MAX (64u << 20)
 struct policy *policy_read(FILE *f, const char *name, struct policy_report *r);
 struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 			       struct policy_report *r);
+/*
+ * Its filters are left as texts, whatever they say: for those who ask for names and
+ * numbers only. No packet can be matched with it (match_new() refuses).
+ */
+struct policy *policy_read_uncompiled(FILE *f, const char *name, struct policy_report *r);
 void policy_free(struct policy *p);
 
 /* Writes the whole policy, every default filled in. 0, or -1 when writing failed. */

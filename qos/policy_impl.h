@@ -6,6 +6,7 @@
  *   policy_value.c  one value into one field
  *   policy_fill.c   defaults and effective values
  *   policy_check.c, policy_check_rate.c  what cannot hold
+ *   policy_compile.c  the filters' programs
  *
  * While a policy is read, each class and each link has a draft beside it that knows
  * where its keys stand, which of them were written and which of them were wrong: a
@@ -178,6 +179,12 @@ struct policy_mark policy_key_mark(const struct class_draft *d, enum class_key k
 struct policy_mark policy_value_mark(const struct class_draft *d, enum class_key k);
 /* After all links. */
 void policy_check_links(struct reader *rd, const struct link_draft *d, size_t n);
+
+/*
+ * Compiles every filter; those that do not compile are told to r and left without a program.
+ * The policy may be incomplete.
+ */
+void policy_compile(struct policy *p, struct policy_report *r);
 
 extern const struct policy_key policy_class_keys[CK_N];
 extern const struct policy_key policy_link_keys[LK_N];

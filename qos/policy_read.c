@@ -5,7 +5,7 @@
  * A new key is a line in a table here, a field in policy.h and a line in
  * policy_print.c.
  */
-#include "qos/match_nodes.h"
+#include "qos/match.h"
 #include "qos/policy_impl.h"
 
 #include <errno.h>
@@ -391,14 +391,29 @@ static void read_top(struct reader *rd, const struct ynode *top)
 		complain(rd, POLICY_ERROR, top->at, "a policy needs \"links\"");
 }
 
-struct policy *policy_read_mem(const void *text, size_t size, const char *name,
-			       struct policy_report *r)
+/* Whether the policy can be used; compiles its filters unless it is only asked for names. */
+static bool conclude(struct policy *p, bool compile, struct policy_report *r)
+{
+	bool whole = !r->errors;
+
+	if (whole && !compile)
+		return true;
+	/* all errors of a file in one run: those of its filters, too */
+	policy_compile(p, r);
+	if (whole && r->errors)
+		match_check(p, r);
+	return !r->errors;
+}
+
+static struct policy *read_text(const void *text, size_t size, const char *name, bool compile,
+				struct policy_report *r)
 {
 	const struct policy_mark whole = {0, 0};
 	struct policy *p = calloc(1, sizeof(*p));
 	struct policy_gather g;
 	struct reader rd = {.p = p, .r = &g.report};
 	struct ynode *top;
+	bool good;
 
 	if (p)
 		p->file = strdup(name);
@@ -416,15 +431,18 @@ struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 	ytree_free(top);
 	if (rd.no_memory)
 		complain(&rd, POLICY_ERROR, whole, "out of memory");
-	if (g.report.errors) {
-		/* all errors of a file in one run: those of its filters, too */
-		match_check_filters(p, &g.report);
-		policy_gather_end(&g);
-		policy_free(p);
-		return NULL;
-	}
+	good = conclude(p, compile, &g.report);
 	policy_gather_end(&g);
-	return p;
+	if (good)
+		return p;
+	policy_free(p);
+	return NULL;
+}
+
+struct policy *policy_read_mem(const void *text, size_t size, const char *name,
+			       struct policy_report *r)
+{
+	return read_text(text, size, name, true, r);
 }
 
 /* All of a stream, up to a byte more than a policy may have. NULL: no memory. */
@@ -447,7 +465,8 @@ static char *read_all(FILE *f, size_t *n)
 	return text;
 }
 
-struct policy *policy_read(FILE *f, const char *name, struct policy_report *r)
+static struct policy *read_stream(FILE *f, const char *name, bool compile,
+				  struct policy_report *r)
 {
 	const struct policy_mark whole = {0, 0};
 	struct policy *p = NULL;
@@ -460,7 +479,17 @@ struct policy *policy_read(FILE *f, const char *name, struct policy_report *r)
 		policy_complain(r, POLICY_ERROR, name, whole, "cannot be read: %s",
 				strerror(errno));
 	else
-		p = policy_read_mem(text, n, name, r);
+		p = read_text(text, n, name, compile, r);
 	free(text);
 	return p;
+}
+
+struct policy *policy_read(FILE *f, const char *name, struct policy_report *r)
+{
+	return read_stream(f, name, true, r);
+}
+
+struct policy *policy_read_uncompiled(FILE *f, const char *name, struct policy_report *r)
+{
+	return read_stream(f, name, false, r);
 }

@@ -41,6 +41,7 @@ struct search {
 	size_t n_stack;
 	struct arena arena;
 	unsigned steps;
+	const struct filter *whole; /* only packets that have all the bytes that it reads */
 	uint8_t *witness;
 	uint32_t witness_len;
 };
@@ -85,7 +86,8 @@ static bool bound(struct path *p, enum base b, uint32_t end, bool there)
 }
 
 /* A load from the packet into *to. false: the path ends. */
-static bool load(struct search *s, struct path *p, const struct bpf_insn *i, struct sym *to)
+static bool load(struct search *s, struct path *p, const struct bpf_insn *i, struct sym *to,
+		 bool whole)
 {
 	bool msh = BPF_MODE(i->code) == BPF_MSH;
 	unsigned size = msh || BPF_SIZE(i->code) == BPF_B ? 1
@@ -99,7 +101,7 @@ static bool load(struct search *s, struct path *p, const struct bpf_insn *i, str
 	bool placed = x.kind == CONST || (x.kind == HLEN && off < 0x10000);
 
 	/* the packet may be too short for it; then the program takes nothing */
-	if (!s->goal[p->goal].take &&
+	if (!whole && !s->goal[p->goal].take &&
 	    (!placed || off >= 0x10000 || bound(&gone, b, off + size, false)) &&
 	    verdict(s, &gone, false))
 		push(s, &gone);
@@ -169,7 +171,7 @@ static bool step(struct search *s, struct path *p, const struct filter *f)
 		else if (BPF_MODE(i->code) == BPF_LEN)
 			*to = (struct sym){FIELD, 0, AT_LEN, 4, 0, 0, UINT32_MAX};
 		else
-			return load(s, p, i, to);
+			return load(s, p, i, to, f == s->whole);
 		return true;
 	case BPF_ST:
 	case BPF_STX:
@@ -231,7 +233,7 @@ static bool build_from(struct search *s, struct path *p)
 		bool taken = false;
 
 		for (size_t i = 0; i < l->n && !taken; i++)
-			taken = filter_match(l->v[i], p->val[AT_IP], v, caplen);
+			taken = filter_match(&l->v[i], p->val[AT_IP], v, caplen);
 		if (taken != s->goal[g].take)
 			return false;
 	}
@@ -286,7 +288,7 @@ static int search(struct search *s)
 				push(s, &p);
 				p.alternative--;
 			}
-			on = step(s, &p, g->list.v[p.alternative]);
+			on = step(s, &p, &g->list.v[p.alternative]);
 		}
 		if (p.goal < s->n_goal)
 			continue;
@@ -303,14 +305,14 @@ static const struct filter *taker(const struct filter_list *before, size_t n,
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < before[i].n; j++)
-			if (filter_match(before[i].v[j], packet, len,
+			if (filter_match(&before[i].v[j], packet, len,
 					 len < REACH_BYTES ? len : REACH_BYTES))
-				return before[i].v[j];
+				return &before[i].v[j];
 	return NULL;
 }
 
-static int question(struct search *s, struct goal *goal, const struct filter **taken,
-		    const struct filter_list *before, size_t n_before)
+static int question(struct search *s, struct goal *goal, const struct filter_list *before,
+		    size_t n_before)
 {
 	for (;;) {
 		int found = search(s);
@@ -321,10 +323,21 @@ static int question(struct search *s, struct goal *goal, const struct filter **t
 		f = taker(before, n_before, s->witness, s->witness_len);
 		if (!f)
 			return 1;
-		taken[s->n_goal] = f;
-		goal[s->n_goal] = (struct goal){{&taken[s->n_goal], 1}, false};
-		s->n_goal++;
+		goal[s->n_goal++] = (struct goal){{f, 1}, false};
 	}
+}
+
+static bool begin(struct search *s)
+{
+	s->stack = malloc(STACK_MAX * sizeof(*s->stack));
+	s->arena.con = malloc(REACH_CONS_MAX * sizeof(*s->arena.con));
+	return s->stack && s->arena.con;
+}
+
+static void end(struct search *s)
+{
+	free(s->stack);
+	free(s->arena.con);
 }
 
 int filter_reachable(const struct filter_list *self, const struct filter_list *within,
@@ -334,7 +347,6 @@ int filter_reachable(const struct filter_list *self, const struct filter_list *w
 	size_t n = 1 + n_within;
 	uint8_t own[REACH_BYTES] = {0};
 	struct search s = {.witness = witness ? witness : own};
-	const struct filter **taken;
 	struct goal *goal;
 	int found = -1;
 
@@ -344,23 +356,38 @@ int filter_reachable(const struct filter_list *self, const struct filter_list *w
 		n += before[i].n;
 	}
 	goal = calloc(n, sizeof(*goal));
-	taken = calloc(n, sizeof(*taken));
-	s.stack = malloc(STACK_MAX * sizeof(*s.stack));
-	s.arena.con = malloc(REACH_CONS_MAX * sizeof(*s.arena.con));
-	if (goal && taken && s.stack && s.arena.con) {
+	if (begin(&s) && goal) {
 		s.goal = goal;
 		if (self->n)
 			goal[s.n_goal++] = (struct goal){*self, true};
 		for (size_t i = 0; i < n_within; i++)
 			if (within[i].n)
 				goal[s.n_goal++] = (struct goal){within[i], true};
-		found = question(&s, goal, taken, before, n_before);
+		found = question(&s, goal, before, n_before);
 	}
 	if (found == 1 && witness_len)
 		*witness_len = s.witness_len;
 	free(goal);
-	free(taken);
-	free(s.stack);
-	free(s.arena.con);
+	end(&s);
 	return found;
+}
+
+int filter_same(const struct filter *f, const struct filter *reference)
+{
+	const struct goal more[] = {{{f, 1}, true}, {{reference, 1}, false}};
+	const struct goal less[] = {{{reference, 1}, true}, {{f, 1}, false}};
+	uint8_t witness[REACH_BYTES];
+	struct search s = {.goal = more, .n_goal = 2, .whole = reference, .witness = witness};
+	int found = -1, other;
+
+	if (begin(&s)) {
+		found = search(&s);
+		if (found != 1) {
+			s.goal = less;
+			other = search(&s);
+			found = other ? other : found;
+		}
+	}
+	end(&s);
+	return found < 0 ? -1 : !found;
 }

@@ -246,12 +246,13 @@ void reach_alu(struct arena *r, struct path *p, const struct bpf_insn *i)
 	struct sym *a = &p->a;
 	uint32_t k = v.c;
 
-	if (op == BPF_ADD && a->kind == CONST && v.kind == HLEN) {
+	/* a division by zero would end the program */
+	if ((op == BPF_DIV || op == BPF_MOD) && (v.kind != CONST || !k)) {
+		r->gave_up = true;
+		a->kind = ANY;
+	} else if (op == BPF_ADD && a->kind == CONST && v.kind == HLEN) {
 		*a = (struct sym){HLEN, .c = a->c + v.c};
 	} else if (v.kind != CONST || a->kind == ANY) {
-		/* a division by zero would end the program */
-		if ((op == BPF_DIV || op == BPF_MOD) && v.kind != CONST)
-			r->gave_up = true;
 		a->kind = ANY;
 	} else if (op == BPF_ADD || op == BPF_SUB) {
 		a->c += op == BPF_ADD ? k : -k;

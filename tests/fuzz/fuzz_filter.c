@@ -163,8 +163,7 @@ static void check_per_flow(const struct filter *f, uint64_t r)
 
 static void check_reachable(const struct filter *f, const struct filter *g, uint64_t r)
 {
-	const struct filter *pf = f, *pg = g;
-	struct filter_list self = {&pf, 1}, before = {&pg, 1};
+	struct filter_list self = {f, 1}, before = {g, 1};
 	uint8_t witness[128];
 	uint32_t len;
 	int answer = filter_reachable(&self, NULL, 0, &before, 1, witness, &len);
@@ -188,6 +187,36 @@ static void check_reachable(const struct filter *f, const struct filter *g, uint
 	}
 }
 
+/* Whether all that it reads is in every packet of PACKET bytes. */
+static bool reads_near(const struct filter *f)
+{
+	for (unsigned i = 0; i < f->prog.bf_len; i++) {
+		const struct bpf_insn *in = &f->prog.bf_insns[i];
+		unsigned class = BPF_CLASS(in->code), mode = BPF_MODE(in->code);
+
+		if (class != BPF_LD && class != BPF_LDX)
+			continue;
+		if (mode == BPF_IND ||
+		    ((mode == BPF_ABS || mode == BPF_MSH) && in->k > PACKET - 4))
+			return false;
+	}
+	return true;
+}
+
+static void check_same(const struct filter *f, const struct filter *g, uint64_t r)
+{
+	int answer = filter_same(f, g);
+
+	insist(answer >= -1 && answer <= 1);
+	for (unsigned i = 0; i < 64 && answer == 1 && reads_near(g); i++) {
+		uint8_t p[PACKET];
+
+		header(p, &r);
+		insist(filter_match(f, p, PACKET, PACKET) ==
+		       filter_match(g, p, PACKET, PACKET));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bpf_insn one[INSNS_MAX + 40], two[INSNS_MAX + 40];
@@ -205,5 +234,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (filter_per_flow(one, f.prog.bf_len))
 		check_per_flow(&f, r);
 	check_reachable(&f, &g, r);
+	check_same(&f, &g, r);
 	return 0;
 }

@@ -6,14 +6,17 @@
 static void check_says(const char *classes, const char *expect)
 {
 	char text[2000];
-	struct policy_report r;
+	struct policy_report r = report();
 	struct policy *p;
 
 	snprintf(text, sizeof(text), "links:\n- name: l\n  rate: 1mbit\n  classes:\n%s",
 		 classes);
-	p = read_policy(text);
-	r = report();
-	match_check(p, &r);
+	/* one with a filter that does not compile is refused, with all that is wrong with it */
+	p = policy_read_mem(text, strlen(text), "test", &r);
+	if (p) {
+		r = report();
+		match_check(p, &r);
+	}
 	if (strcmp(told, expect) != 0)
 		fail_msg("for\n%s\nexpected\n%sand was told\n%s", text, expect, told);
 	assert_int_equal(r.errors + r.warnings, told_n);

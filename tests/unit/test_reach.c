@@ -17,7 +17,6 @@
 
 struct compiled {
 	struct filter f[LIST_MAX];
-	const struct filter *ptr[LIST_MAX];
 	struct filter_list list;
 };
 
@@ -36,11 +35,10 @@ static bool compile_list(struct compiled *c, const char *text)
 				filter_free(&c->f[--n]);
 			return false;
 		}
-		c->ptr[n] = &c->f[n];
 		n++;
 		text += len + (text[len] == '|');
 	}
-	c->list = (struct filter_list){c->ptr, n};
+	c->list = (struct filter_list){c->f, n};
 	return true;
 }
 
@@ -54,7 +52,7 @@ static bool list_takes(const struct filter_list *l, const uint8_t *p, uint32_t l
 		       uint32_t caplen)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (filter_match(l->v[i], p, len, caplen))
+		if (filter_match(&l->v[i], p, len, caplen))
 			return true;
 	return l->n == 0;
 }
@@ -280,12 +278,157 @@ static void test_no_is_never_refuted(void **state)
 	assert_true(answers[0] < 20);
 }
 
+/* Only what libpcap makes of it. */
+static void compile_raw(struct filter *f, const char *text, int optimize)
+{
+	pcap_t *dead = pcap_open_dead(DLT_RAW, 65535);
+
+	*f = (struct filter){.per_flow = false};
+	if (pcap_compile(dead, &f->prog, text, optimize, PCAP_NETMASK_UNKNOWN))
+		fail_msg("'%s': %s", text, pcap_geterr(dead));
+	pcap_close(dead);
+}
+
+static int same(const char *a, const char *b)
+{
+	struct filter x, y;
+	int answer;
+
+	compile_raw(&x, a, 1);
+	compile_raw(&y, b, 0);
+	answer = filter_same(&x, &y);
+	filter_free(&x);
+	filter_free(&y);
+	return answer;
+}
+
+static void test_same(void **state)
+{
+	(void)state;
+	assert_int_equal(same("udp port 53", "udp src port 53 or udp dst port 53"), 1);
+	assert_int_equal(same("net 10.0.0.0/8", "net 10.0.0.0/9 or net 10.128.0.0/9"), 1);
+	assert_int_equal(same("host 10.0.0.1", "host 10.0.0.2"), 0);
+	assert_int_equal(same("udp", "udp portrange 0-65535"), 0); /* fragments */
+	assert_int_equal(same("udp[4:2] > 20", "udp[4:2] >= 20"), 0);
+	assert_int_equal(same("less 100", "less 101"), 0);
+	/* libpcap reads the ports in another order: it matters to packets without both */
+	assert_int_equal(same("udp and (port 53 or port 123)", "udp and (port 53 or port 123)"),
+			 1);
+	for (size_t i = 0; i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]); i++)
+		if (*QUESTIONS[i].self && !strchr(QUESTIONS[i].self, '|') &&
+		    same(QUESTIONS[i].self, QUESTIONS[i].self) != 1)
+			fail_msg("'%s'", QUESTIONS[i].self);
+	/* arithmetic is not followed: "no" would be a lie */
+	assert_int_equal(same("ip[2:2] * ip[4:2] = 12345", "ip[2:2] * ip[4:2] = 12345"), -1);
+}
+
+/* A division by zero ends a program, and then it takes nothing. */
+static void test_division(void **state)
+{
+	struct bpf_insn all[] = {BPF_STMT(BPF_RET | BPF_K, 1)};
+	struct bpf_insn by_zero[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_STMT(BPF_LDX | BPF_IMM, 0),
+		BPF_STMT(BPF_ALU | BPF_DIV | BPF_X, 0), BPF_STMT(BPF_RET | BPF_K, 1)};
+	const struct filter f = {.prog = {1, all}}, none = {.prog = {4, by_zero}};
+	const struct filter_list self = {&f, 1}, before = {&none, 1};
+
+	(void)state;
+	assert_int_not_equal(filter_reachable(&self, NULL, 0, &before, 1, NULL, NULL), 0);
+	assert_int_not_equal(filter_same(&f, &none), 1);
+	assert_int_not_equal(filter_same(&none, &f), 1);
+}
+
+/* What an optimizer could do wrong. */
+static void break_one(uint64_t *r, struct bpf_program *prog)
+{
+	unsigned at = packet_random(r) % prog->bf_len;
+	struct bpf_insn *i = &prog->bf_insns[at];
+	uint8_t jt = i->jt;
+
+	switch (packet_random(r) % 4) {
+	case 0:
+		i->k ^= 1u << packet_random(r) % 32;
+		break;
+	case 1:
+		i->k++;
+		break;
+	case 2:
+		i->jt = i->jf;
+		i->jf = jt;
+		break;
+	default:
+		i->jt += BPF_CLASS(i->code) == BPF_JMP && at + 2u + jt < prog->bf_len;
+		break;
+	}
+}
+
+/* As random_packet(), with all the bytes that the filters here read. */
+static void whole_packet(uint64_t *r, struct packet *p)
+{
+	do
+		random_packet(r, p);
+	while (p->len < 62);
+}
+
+static void test_same_is_never_refuted(void **state)
+{
+	uint64_t r = 99;
+	unsigned answers[3] = {0}, refuted = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 1500; n++) {
+		struct filter good, bad;
+		bool differ = false;
+		char text[200], err[512];
+		int answer;
+
+		random_filter(&r, text, sizeof(text));
+		if (filter_compile(&good, text, err, sizeof(err)))
+			continue; /* rejects all packets */
+		filter_free(&good);
+		if (same(text, text) == 0)
+			fail_msg("'%s': the optimizer is called wrong", text);
+		compile_raw(&good, text, 1);
+		compile_raw(&bad, text, (int)(packet_random(&r) & 1));
+		break_one(&r, &bad.prog);
+		/* what is no program is never seen by filter_same(), nor is another version of
+		 * IP */
+		if (!bpf_validate(bad.prog.bf_insns, (int)bad.prog.bf_len)) {
+			filter_free(&good);
+			filter_free(&bad);
+			continue;
+		}
+		answer = filter_same(&bad, &good);
+		assert_in_range(answer + 1, 0, 2);
+		answers[answer + 1]++;
+		for (unsigned i = 0; i < 400 && !differ; i++) {
+			struct packet p;
+
+			whole_packet(&r, &p);
+			differ = filter_match(&good, p.b, p.len, p.len) !=
+				 filter_match(&bad, p.b, p.len, p.len);
+		}
+		refuted += differ;
+		if (differ && answer == 1)
+			fail_msg("'%s': called the same", text);
+		filter_free(&good);
+		filter_free(&bad);
+	}
+	print_message("same %u, different %u (seen %u), not told %u\n", answers[2], answers[1],
+		      refuted, answers[0]);
+	assert_true(answers[2] > 50 && answers[1] > refuted && refuted > 300);
+	assert_true(answers[0] < 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_no_is_never_refuted),
+		cmocka_unit_test(test_division),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_same_is_never_refuted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
