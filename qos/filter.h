@@ -49,6 +49,21 @@ static inline bool filter_match(const struct filter *f, const uint8_t *ip, uint3
  */
 bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
 
+struct filter_list {
+	const struct filter *v;
+	size_t n; /* 0: takes everything */
+};
+/* The first of the list that takes the packet, or NULL. */
+static inline const struct filter *filter_list_taker(const struct filter_list *l,
+						     const uint8_t *ip, uint32_t len,
+						     uint32_t caplen)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (filter_match(&l->v[i], ip, len, caplen))
+			return &l->v[i];
+	return NULL;
+}
+
 /*
  * Reachability: is there a packet that `self` takes, given that all of `within`
  * (n of them: the parents, each a list joined by OR) take it and none of `before`
@@ -58,13 +73,22 @@ bool filter_per_flow(const struct bpf_insn *insn, unsigned n);
  *   0: no, proved
  *  -1: could not be told within a bounded effort
  */
-struct filter_list {
-	const struct filter *v;
-	size_t n; /* 0: takes everything */
-};
 int filter_reachable(const struct filter_list *self, const struct filter_list *within,
 		     size_t n_within, const struct filter_list *before, size_t n_before,
 		     uint8_t witness[128], uint32_t *witness_len);
+
+/*
+ * The same where those before are many: taker() names one of their filters that takes a packet,
+ * NULL when none does. They are asked about a few packets only.
+ */
+struct filter_rivals {
+	const struct filter *(*taker)(void *arg, const uint8_t *ip, uint32_t len,
+				      uint32_t caplen);
+	void *arg;
+};
+int filter_reachable_past(const struct filter_list *self, const struct filter_list *within,
+			  size_t n_within, const struct filter_rivals *before,
+			  uint8_t witness[128], uint32_t *witness_len);
 
 /*
  * Whether f takes the same packets as the reference, of those that can come (dissect_ip()) and

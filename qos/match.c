@@ -87,20 +87,47 @@ static bool takes(struct walk *w, const struct match_node *n)
 	return !n->match.n || any_filter(w, n->class, &n->match, &n->class->match);
 }
 
+/* The child that takes the packet first by its criteria; NO_LEAF: none does. */
+static uint32_t try_all(const struct match *m, struct walk *w, uint32_t at)
+{
+	const struct match_node *node = m->nodes.node;
+	uint32_t child, end = node[at].skip;
+
+	for (child = at + 1; child < end; child = node[child].skip) {
+		if (node[child].class->is_default && !node[child].criteria)
+			continue;
+		if (takes(w, &node[child]))
+			return child;
+	}
+	return NO_LEAF;
+}
+
+/* The same, without those that cannot take it. */
+static uint32_t try_candidates(const struct match *m, struct walk *w, uint32_t at)
+{
+	const struct match_node *node = m->nodes.node;
+	struct filter_candidates c;
+	uint32_t child;
+
+	filter_index_ask(node[at].index, w->d->ip, w->d->caplen, &c);
+	do
+		child = filter_index_next(&c);
+	while (child != FILTER_NONE && !takes(w, &node[child]));
+	if (child == FILTER_NONE ? node[at].below_varies : node[child].varies)
+		w->per_flow = false;
+	return child == FILTER_NONE ? NO_LEAF : child;
+}
+
 static uint32_t descend(const struct match *m, struct walk *w, uint32_t at)
 {
 	const struct match_node *node = m->nodes.node;
 
 	while (!match_node_leaf(&m->nodes, at)) {
-		uint32_t child, end = node[at].skip;
+		/* who wants to hear why, hears of all */
+		uint32_t child =
+			node[at].index && !w->fn ? try_candidates(m, w, at) : try_all(m, w, at);
 
-		for (child = at + 1; child < end; child = node[child].skip) {
-			if (node[child].class->is_default && !node[child].criteria)
-				continue;
-			if (takes(w, &node[child]))
-				break;
-		}
-		if (child >= end) {
+		if (child == NO_LEAF) {
 			child = node[at].last;
 			told(w, node[child].class, "default", true);
 		}
@@ -319,7 +346,7 @@ struct match *match_new(const struct policy *p, const struct match_opts *opts,
 	m->inside = p->n_inside ? p->inside : PRIVATE_NETS;
 	m->n_inside =
 		p->n_inside ? p->n_inside : sizeof(PRIVATE_NETS) / sizeof(PRIVATE_NETS[0]);
-	if (match_nodes_build(&m->nodes, p, opts->only, r) ||
+	if (match_nodes_build(&m->nodes, p, opts->only, r) || !match_nodes_index(&m->nodes) ||
 	    flow_table_init(&m->flows, flows < FLOWS_CEILING ? flows : FLOWS_CEILING,
 			    opts->key) ||
 	    flow_frags_init(&m->frags, frags < FLOWS_CEILING ? frags : FLOWS_CEILING,

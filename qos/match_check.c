@@ -10,8 +10,10 @@
  * question do not tell apart are one question.
  *
  * The classes are gone through as the matcher would; those that stand before the one
- * in question are a stack, so that ten thousand of them are not gathered anew for each.
+ * in question are a stack with an index for each level, so that ten thousand of them are
+ * neither gathered nor asked anew for each.
  */
+#include "qos/filter_index.h"
 #include "qos/match.h"
 #include "qos/match_nodes.h"
 
@@ -19,13 +21,15 @@
 #include <string.h>
 
 #define ALL_DSCP UINT64_MAX
+static const struct filter_list NO_FILTERS = {NULL, 0};
 #define NO_NODE UINT32_MAX
 #define LEVELS (POLICY_DEPTH_MAX + 1)
 
 /* What may take a packet before the class in question does. */
 struct rival {
 	uint32_t node;
-	uint64_t dscp; /* 0: any */
+	uint64_t dscp;		   /* 0: any */
+	struct filter_list filter; /* n == 0: it takes all with such a DSCP */
 };
 
 struct check {
@@ -33,12 +37,14 @@ struct check {
 	const struct policy *p;
 	struct policy_report *r;
 
-	struct rival *rival;	    /* n_rival of them, those of outer levels first */
-	struct filter_list *filter; /* beside them; with room for one more */
-	struct filter_list *met;    /* room for as many */
-	size_t n_rival, n_dscp;	    /* n_dscp: that ask for DSCPs */
-	size_t level[LEVELS];	    /* where each level's rivals begin */
+	struct rival *rival;	/* n_rival of them, those of outer levels first */
+	size_t n_rival, n_dscp; /* n_dscp: that ask for DSCPs */
+	struct {
+		size_t begin; /* its first rival */
+		struct filter_index *index;
+	} level[LEVELS];
 	size_t n_level;
+	bool no_memory;
 
 	struct filter_list within[LEVELS]; /* the parents that must take a packet first */
 	size_t n_within;
@@ -69,50 +75,84 @@ static uint64_t alike(const struct check *c, uint64_t left)
 	return same;
 }
 
-/*
- * Of the rivals from..to-1 those that a packet with a DSCP of the group meets. Behind them is
- * room for one more if `to` is their end.
- */
-static struct filter_list *meet(struct check *c, size_t from, size_t to, uint64_t group,
-				size_t *n)
+/* Stands for a rival that takes everything. */
+static struct bpf_insn ACCEPT = BPF_STMT(BPF_RET | BPF_K, 1);
+static const struct filter EVERYTHING = {.prog = {1, &ACCEPT}};
+
+/* What stands before the class in question, for packets with the DSCPs of a group. */
+struct before {
+	const struct check *c;
+	uint64_t group;
+	struct filter_list earlier; /* of the class's own; n == 0: none */
+};
+
+static bool meets(const struct rival *r, uint64_t group)
 {
-	*n = to - from;
-	if (!c->n_dscp)
-		return c->filter + from;
-	*n = 0;
-	for (size_t i = from; i < to; i++)
-		if (!c->rival[i].dscp || (c->rival[i].dscp & group))
-			c->met[(*n)++] = c->filter[i];
-	return c->met;
+	return !r->dscp || (r->dscp & group);
 }
 
-/* Whether any packet comes to filters `self` past the rivals from..to-1. */
-static bool comes(struct check *c, struct filter_list self, size_t from, size_t to)
+/* The filter of one level's rivals that takes a packet. */
+static const struct filter *taker_of(const struct before *b, const struct filter_index *index,
+				     const uint8_t *ip, uint32_t len, uint32_t caplen)
 {
-	uint64_t left = c->dscp, group;
+	struct filter_candidates candidates;
+	uint32_t i;
 
-	for (; left; left &= ~group) {
-		const struct filter_list *before;
-		size_t n;
+	filter_index_ask(index, ip, caplen, &candidates);
+	while ((i = filter_index_next(&candidates)) != FILTER_NONE) {
+		const struct rival *r = &b->c->rival[i];
+		const struct filter *f;
 
-		group = alike(c, left);
-		before = meet(c, from, to, group, &n);
-		if (filter_reachable(&self, c->within, c->n_within, before, n, NULL, NULL) != 0)
+		if (!meets(r, b->group))
+			continue;
+		if (!r->filter.n)
+			return &EVERYTHING;
+		f = filter_list_taker(&r->filter, ip, len, caplen);
+		if (f)
+			return f;
+	}
+	return NULL;
+}
+
+static const struct filter *taker(void *arg, const uint8_t *ip, uint32_t len, uint32_t caplen)
+{
+	const struct before *b = arg;
+	const struct filter *f = filter_list_taker(&b->earlier, ip, len, caplen);
+
+	for (size_t k = b->c->n_level; k-- > 0 && !f;)
+		f = taker_of(b, b->c->level[k].index, ip, len, caplen);
+	return f;
+}
+
+/* Whether any packet comes to filters `self` past all rivals, and past `earlier` ones. */
+static bool comes(const struct check *c, struct filter_list self, struct filter_list earlier)
+{
+	uint64_t left = c->dscp;
+
+	while (left) {
+		struct before b = {c, alike(c, left), earlier};
+		const struct filter_rivals rivals = {taker, &b};
+
+		if (filter_reachable_past(&self, c->within, c->n_within, &rivals, NULL, NULL) !=
+		    0)
 			return true;
+		left &= ~b.group;
 	}
 	return false;
 }
 
-/* Whether any comes past all rivals, and past `earlier` filters of its own list as well. */
-static bool adds(struct check *c, struct filter_list self, struct filter_list earlier)
+/* Whether any comes if there is only this rival; NULL: none. */
+static bool comes_past(const struct check *c, struct filter_list self, const struct rival *r)
 {
-	bool any;
+	uint64_t left = c->dscp, group;
 
-	c->rival[c->n_rival] = (struct rival){.dscp = 0};
-	c->filter[c->n_rival++] = earlier;
-	any = comes(c, self, 0, c->n_rival);
-	c->n_rival--;
-	return any;
+	for (; left; left &= ~group) {
+		group = alike(c, left);
+		if (filter_reachable(&self, c->within, c->n_within, r ? &r->filter : NULL,
+				     r && meets(r, group), NULL, NULL) != 0)
+			return true;
+	}
+	return false;
 }
 
 static struct policy_mark place(const struct match_node *n)
@@ -122,28 +162,29 @@ static struct policy_mark place(const struct match_node *n)
 	return n->class->dscp ? n->class->dscp_mark : n->class->mark;
 }
 
-/* The rival that alone leaves nothing, the nearest level's first; n_rival: there is none. */
-static size_t culprit(struct check *c, struct filter_list self)
+/* The rival that alone leaves nothing, the nearest level's first; NULL: there is none. */
+static const struct rival *culprit(const struct check *c, struct filter_list self)
 {
 	size_t end = c->n_rival;
 
-	for (size_t k = c->n_level; k-- > 0; end = c->level[k])
-		for (size_t i = c->level[k]; i < end; i++)
-			if (!comes(c, self, i, i + 1))
-				return i;
-	return c->n_rival;
+	for (size_t k = c->n_level; k-- > 0; end = c->level[k].begin)
+		for (size_t i = c->level[k].begin; i < end; i++)
+			if (!comes_past(c, self, &c->rival[i]))
+				return &c->rival[i];
+	return NULL;
 }
 
 /* Says why nothing comes to a class. */
 static void blame(struct check *c, const struct match_node *node)
 {
 	const char *name = node->class->name;
-	size_t n_within = c->n_within, by;
+	size_t n_within = c->n_within;
+	const struct rival *by;
 
-	if (!comes(c, node->match, 0, 0)) {
+	if (!comes_past(c, node->match, NULL)) {
 		c->n_within = 0;
 		c->dscp = ALL_DSCP;
-		if (comes(c, node->match, 0, 0))
+		if (comes_past(c, node->match, NULL))
 			policy_complain(c->r, POLICY_ERROR, c->p->file, place(node),
 					"class \"%s\" can never match: \"%s\" above it takes "
 					"nothing of it",
@@ -156,12 +197,12 @@ static void blame(struct check *c, const struct match_node *node)
 		return;
 	}
 	by = culprit(c, node->match);
-	if (by < c->n_rival)
+	if (by)
 		policy_complain(
 			c->r, POLICY_ERROR, c->p->file, place(node),
 			"class \"%s\" can never match: \"%s\" before it takes all of its "
 			"traffic",
-			name, c->s.node[c->rival[by].node].class->name);
+			name, c->s.node[by->node].class->name);
 	else
 		policy_complain(
 			c->r, POLICY_ERROR, c->p->file, place(node),
@@ -177,13 +218,13 @@ static void check_entries(struct check *c, const struct match_node *node)
 		struct filter_list one = {node->match.v + i, 1}, earlier = {node->match.v, i};
 		const struct policy_filter *text = &node->class->match.v[i];
 
-		if (!comes(c, one, 0, c->n_rival))
+		if (!comes(c, one, NO_FILTERS))
 			policy_complain(
 				c->r, POLICY_WARNING, c->p->file, text->mark,
 				"\"%s\" can never match here: the classes above and before "
 				"\"%s\" leave nothing of it",
 				policy_shown(text->text).s, node->class->name);
-		else if (i && !adds(c, one, earlier))
+		else if (i && !comes(c, one, earlier))
 			policy_complain(
 				c->r, POLICY_WARNING, c->p->file, text->mark,
 				"\"%s\" adds nothing: the entries before it match all of it",
@@ -197,16 +238,14 @@ static void check_entries(struct check *c, const struct match_node *node)
  */
 static bool check_node(struct check *c, const struct match_node *node, uint64_t above)
 {
-	const struct filter_list everything = {NULL, 0};
-
 	if (broken(node->match))
 		return true;
 	if (node->class->is_default) {
 		c->dscp = above;
-		return comes(c, everything, 0, c->n_rival);
+		return comes(c, NO_FILTERS, NO_FILTERS);
 	}
 	c->dscp = node->dscp ? above & node->dscp : above;
-	if (!comes(c, node->match, 0, c->n_rival)) {
+	if (!comes(c, node->match, NO_FILTERS)) {
 		blame(c, node);
 		return false;
 	}
@@ -222,14 +261,31 @@ static void add_rival(struct check *c, uint32_t n)
 	if (broken(node->match))
 		return;
 	c->n_dscp += node->dscp != 0;
-	c->filter[c->n_rival] = node->match;
-	c->rival[c->n_rival++] = (struct rival){n, node->dscp};
+	if (!filter_index_add(c->level[c->n_level - 1].index, &node->match,
+			      (uint32_t)c->n_rival))
+		c->no_memory = true;
+	c->rival[c->n_rival++] = (struct rival){n, node->dscp, node->match};
 }
 
-static void forget_rivals(struct check *c, size_t left)
+static bool begin_level(struct check *c)
 {
-	while (c->n_rival > left)
+	struct filter_index *index = filter_index_new();
+
+	if (!index) {
+		c->no_memory = true;
+		return false;
+	}
+	c->level[c->n_level].begin = c->n_rival;
+	c->level[c->n_level++].index = index;
+	return true;
+}
+
+static void end_level(struct check *c)
+{
+	c->n_level--;
+	while (c->n_rival > c->level[c->n_level].begin)
 		c->n_dscp -= c->rival[--c->n_rival].dscp != 0;
+	filter_index_free(c->level[c->n_level].index);
 }
 
 static void check_below(struct check *c, uint32_t parent, uint64_t above);
@@ -253,11 +309,12 @@ static void check_class(struct check *c, uint32_t n, uint64_t above)
 static void check_below(struct check *c, uint32_t parent, uint64_t above)
 {
 	const struct match_node *node = c->s.node;
-	size_t begin = c->n_rival;
 	uint32_t last = NO_NODE;
 
-	c->level[c->n_level++] = begin;
-	for (uint32_t i = parent + 1; i < node[parent].skip; i = node[i].skip) {
+	if (!begin_level(c))
+		return;
+	for (uint32_t i = parent + 1; i < node[parent].skip && !c->no_memory;
+	     i = node[i].skip) {
 		if (node[i].class->is_default && !node[i].criteria) {
 			last = i;
 			continue;
@@ -267,8 +324,7 @@ static void check_below(struct check *c, uint32_t parent, uint64_t above)
 	}
 	if (last != NO_NODE)
 		check_class(c, last, above);
-	c->n_level--;
-	forget_rivals(c, begin);
+	end_level(c);
 }
 
 /* Links whose `capture` is spoken for by those before. Only replay asks for it: a warning. */
@@ -303,18 +359,14 @@ void match_check(const struct policy *p, struct policy_report *r)
 	size_t n = built ? c.s.n_node + 1 : 1;
 
 	c.rival = calloc(n, sizeof(*c.rival));
-	c.filter = calloc(n, sizeof(*c.filter));
-	c.met = calloc(n, sizeof(*c.met));
-	if (built && c.rival && c.filter && c.met) {
-		for (size_t i = 0; i < c.s.n_link; i++)
-			check_below(&c, c.s.link[i].root, ALL_DSCP);
+	c.no_memory = !built || !c.rival;
+	for (size_t i = 0; i < c.s.n_link && !c.no_memory; i++)
+		check_below(&c, c.s.link[i].root, ALL_DSCP);
+	if (!c.no_memory)
 		check_captures(&c);
-	} else {
+	else
 		policy_complain(r, POLICY_ERROR, p->file, (struct policy_mark){0, 0},
 				"out of memory");
-	}
 	free(c.rival);
-	free(c.filter);
-	free(c.met);
 	match_nodes_free(&c.s);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INDEX_MIN 16 /* classes; so few are sooner asked one by one */
+
 /* Those that are not compiled take nothing, and are an error. */
 static bool take_filters(struct filter_list *l, const struct policy_filters *f,
 			 const struct policy *p, struct policy_report *r)
@@ -76,8 +78,40 @@ int match_nodes_build(struct match_nodes *s, const struct policy *p,
 	return good ? 0 : 1;
 }
 
+/* Those with a DSCP cost next to nothing, and are left to the matcher. */
+static bool index_child(struct match_node *parent, struct match_node *child, uint32_t number)
+{
+	child->varies = parent->below_varies;
+	if (child->class->is_default && !child->criteria)
+		return true; /* never tried */
+	if (child->dscp)
+		return filter_index_always(parent->index, number);
+	for (size_t i = 0; i < child->match.n; i++)
+		parent->below_varies |= !child->match.v[i].per_flow;
+	return filter_index_add(parent->index, &child->match, number);
+}
+
+bool match_nodes_index(struct match_nodes *s)
+{
+	for (size_t n = 0; n < s->n_node; n++) {
+		struct match_node *node = &s->node[n];
+
+		if (node->class->n_child < INDEX_MIN)
+			continue;
+		node->index = filter_index_new();
+		if (!node->index)
+			return false;
+		for (uint32_t i = (uint32_t)n + 1; i < node->skip; i = s->node[i].skip)
+			if (!index_child(node, &s->node[i], i))
+				return false;
+	}
+	return true;
+}
+
 void match_nodes_free(struct match_nodes *s)
 {
+	for (size_t i = 0; i < s->n_node; i++)
+		filter_index_free(s->node[i].index);
 	free(s->node);
 	free(s->link);
 }

@@ -7,7 +7,7 @@
 #ifndef WEIR_QOS_MATCH_NODES_H
 #define WEIR_QOS_MATCH_NODES_H
 
-#include "qos/filter.h"
+#include "qos/filter_index.h"
 #include "qos/policy.h"
 
 struct match_node {
@@ -20,6 +20,14 @@ struct match_node {
 	bool hosts;	/* asks between which hosts a packet goes */
 	bool dst_hosts; /* between destinations: they are its hosts where neither end is inside
 			 */
+	/*
+	 * What the index of a class's children leaves out is not run, and whether that can be
+	 * kept for the flow has to be known nonetheless. varies: of the filters that may be
+	 * left out before this child one can change its verdict within a flow; below_varies: of
+	 * all the filters of this class's children.
+	 */
+	struct filter_index *index; /* of its children, if they are many; NULL */
+	bool varies, below_varies;
 };
 
 struct match_link {
@@ -41,6 +49,8 @@ struct match_nodes {
  */
 int match_nodes_build(struct match_nodes *s, const struct policy *p,
 		      const struct policy_link *only, struct policy_report *r);
+/* Makes an index of the classes of each class that has many. false: no memory. */
+bool match_nodes_index(struct match_nodes *s);
 void match_nodes_free(struct match_nodes *s);
 
 static inline bool match_node_leaf(const struct match_nodes *s, uint32_t n)

@@ -35,8 +35,8 @@ struct goal {
 };
 
 struct search {
-	const struct goal *goal;
-	size_t n_goal;
+	struct goal *goal;
+	size_t n_goal, cap_goal;
 	struct path *stack;
 	size_t n_stack;
 	struct arena arena;
@@ -299,32 +299,19 @@ static int search(struct search *s)
 	return s->arena.gave_up ? -1 : 0;
 }
 
-/* The first filter of all lists that takes the witness, or NULL. */
-static const struct filter *taker(const struct filter_list *before, size_t n,
-				  const uint8_t *packet, uint32_t len)
+static bool add_goal(struct search *s, struct goal g)
 {
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < before[i].n; j++)
-			if (filter_match(&before[i].v[j], packet, len,
-					 len < REACH_BYTES ? len : REACH_BYTES))
-				return &before[i].v[j];
-	return NULL;
-}
+	if (s->n_goal == s->cap_goal) {
+		size_t cap = s->cap_goal ? s->cap_goal * 2 : 16;
+		struct goal *more = realloc(s->goal, cap * sizeof(*more));
 
-static int question(struct search *s, struct goal *goal, const struct filter_list *before,
-		    size_t n_before)
-{
-	for (;;) {
-		int found = search(s);
-		const struct filter *f;
-
-		if (found != 1)
-			return found;
-		f = taker(before, n_before, s->witness, s->witness_len);
-		if (!f)
-			return 1;
-		goal[s->n_goal++] = (struct goal){{f, 1}, false};
+		if (!more)
+			return false;
+		s->goal = more;
+		s->cap_goal = cap;
 	}
+	s->goal[s->n_goal++] = g;
+	return true;
 }
 
 static bool begin(struct search *s)
@@ -336,58 +323,108 @@ static bool begin(struct search *s)
 
 static void end(struct search *s)
 {
+	free(s->goal);
 	free(s->stack);
 	free(s->arena.con);
+}
+
+/* Until there is a packet that nobody takes before, or none at all. */
+static int question(struct search *s, const struct filter_rivals *before)
+{
+	for (;;) {
+		uint32_t len;
+		const struct filter *f;
+		int found = search(s);
+
+		if (found != 1)
+			return found;
+		len = s->witness_len;
+		f = before->taker(before->arg, s->witness, len,
+				  len < REACH_BYTES ? len : REACH_BYTES);
+		if (!f)
+			return 1;
+		if (!add_goal(s, (struct goal){{f, 1}, false}))
+			return -1;
+	}
+}
+
+int filter_reachable_past(const struct filter_list *self, const struct filter_list *within,
+			  size_t n_within, const struct filter_rivals *before,
+			  uint8_t witness[128], uint32_t *witness_len)
+{
+	uint8_t own[REACH_BYTES] = {0};
+	struct search s = {.witness = witness ? witness : own};
+	bool good = begin(&s);
+	int found = -1;
+
+	if (self->n)
+		good = good && add_goal(&s, (struct goal){*self, true});
+	for (size_t i = 0; i < n_within; i++)
+		if (within[i].n)
+			good = good && add_goal(&s, (struct goal){within[i], true});
+	if (good)
+		found = question(&s, before);
+	if (found == 1 && witness_len)
+		*witness_len = s.witness_len;
+	end(&s);
+	return found;
+}
+
+struct lists {
+	const struct filter_list *v;
+	size_t n;
+};
+
+/* The first filter of all lists that takes the packet, or NULL. */
+static const struct filter *taker(void *arg, const uint8_t *packet, uint32_t len,
+				  uint32_t caplen)
+{
+	const struct lists *l = arg;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct filter *f = filter_list_taker(&l->v[i], packet, len, caplen);
+
+		if (f)
+			return f;
+	}
+	return NULL;
 }
 
 int filter_reachable(const struct filter_list *self, const struct filter_list *within,
 		     size_t n_within, const struct filter_list *before, size_t n_before,
 		     uint8_t witness[128], uint32_t *witness_len)
 {
-	size_t n = 1 + n_within;
-	uint8_t own[REACH_BYTES] = {0};
-	struct search s = {.witness = witness ? witness : own};
-	struct goal *goal;
-	int found = -1;
+	struct lists l = {before, n_before};
+	const struct filter_rivals rivals = {taker, &l};
 
-	for (size_t i = 0; i < n_before; i++) {
+	for (size_t i = 0; i < n_before; i++)
 		if (!before[i].n)
 			return 0; /* it takes everything */
-		n += before[i].n;
-	}
-	goal = calloc(n, sizeof(*goal));
-	if (begin(&s) && goal) {
-		s.goal = goal;
-		if (self->n)
-			goal[s.n_goal++] = (struct goal){*self, true};
-		for (size_t i = 0; i < n_within; i++)
-			if (within[i].n)
-				goal[s.n_goal++] = (struct goal){within[i], true};
-		found = question(&s, goal, before, n_before);
-	}
-	if (found == 1 && witness_len)
-		*witness_len = s.witness_len;
-	free(goal);
+	return filter_reachable_past(self, within, n_within, &rivals, witness, witness_len);
+}
+
+/* A packet that f takes and g does not; of those that are whole to the reference. */
+static int only(const struct filter *f, const struct filter *g, const struct filter *reference)
+{
+	uint8_t witness[REACH_BYTES];
+	struct search s = {.whole = reference, .witness = witness};
+	int found = -1;
+
+	if (begin(&s) && add_goal(&s, (struct goal){{f, 1}, true}) &&
+	    add_goal(&s, (struct goal){{g, 1}, false}))
+		found = search(&s);
 	end(&s);
 	return found;
 }
 
 int filter_same(const struct filter *f, const struct filter *reference)
 {
-	const struct goal more[] = {{{f, 1}, true}, {{reference, 1}, false}};
-	const struct goal less[] = {{{reference, 1}, true}, {{f, 1}, false}};
-	uint8_t witness[REACH_BYTES];
-	struct search s = {.goal = more, .n_goal = 2, .whole = reference, .witness = witness};
-	int found = -1, other;
+	int more = only(f, reference, reference), less;
 
-	if (begin(&s)) {
-		found = search(&s);
-		if (found != 1) {
-			s.goal = less;
-			other = search(&s);
-			found = other ? other : found;
-		}
-	}
-	end(&s);
-	return found < 0 ? -1 : !found;
+	if (more == 1)
+		return 0;
+	less = only(reference, f, reference);
+	if (less == 1)
+		return 0;
+	return more || less ? -1 : 1;
 }

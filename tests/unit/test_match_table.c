@@ -7,6 +7,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 
+#include "filter_random.h"
 #include "match_build.h"
 
 struct reference {
@@ -185,12 +186,71 @@ static bool same_packet(const struct first *f, const struct dissected *d)
 	       !memcmp(f->key.src, d->key.src, 16) && !memcmp(f->key.dst, d->key.dst, 16);
 }
 
+#define WRITTEN (sizeof(POLICIES) / sizeof(POLICIES[0]))
+
+/*
+ * Seldom "tcp" alone: or the classes behind it would get nothing. A length is found by the
+ * index and is another with the next packet of the flow.
+ */
+static void random_match(uint64_t *r, bool per_flow, char *out, size_t size)
+{
+	char part[800], err[512];
+	struct filter f;
+	bool good = false;
+
+	while (!good) {
+		random_filter(r, part, sizeof(part), packet_random(r) % 3);
+		if (packet_random(r) % 3)
+			snprintf(out, size, "(%s) and %sport %u", part,
+				 packet_random(r) & 1 ? "src " : "", packet_random(r) % 7);
+		else
+			snprintf(out, size, "ip[2:2] = %u", 28 + packet_random(r) % 70);
+		if (filter_compile(&f, out, err, sizeof(err)))
+			continue; /* it rejects all packets */
+		good = f.per_flow || !per_flow;
+		filter_free(&f);
+	}
+}
+
+/* So many classes on two levels that there is an index of their filters. */
+static struct policy *many_classes(uint64_t *r, bool per_flow)
+{
+	static char text[60000];
+	size_t n = 0;
+	char match[900];
+
+	n += (size_t)snprintf(text, sizeof(text),
+			      "links:\n- name: l\n  rate: 1mbit\n  classes:\n");
+	for (unsigned i = 0; i < 60; i++) {
+		bool inner = i >= 30;
+
+		if (i == 30)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+					      "  - {name: r, default: true}\n"
+					      "  - name: in\n    match: 'udp or port 1'\n"
+					      "    classes:\n    - {name: r, default: true}\n");
+		random_match(r, per_flow, match, sizeof(match));
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "%s  - {name: c%u, match: '%s'", inner ? "  " : "", i,
+				      match);
+		if (packet_random(r) % 6 == 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, ", dscp: [%u, %u]",
+					      packet_random(r) % 3, packet_random(r) % 3 + 3);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "}\n");
+		assert_true(n < sizeof(text));
+	}
+	return read_policy(text);
+}
+
 static void test_table_changes_nothing(void **state)
 {
+	uint64_t made = 777;
+
 	(void)state;
-	for (size_t n = 0; n < sizeof(POLICIES) / sizeof(POLICIES[0]); n++) {
+	for (size_t n = 0; n < WRITTEN + 6; n++) {
 		struct match_opts o = {.flows_max = 500}; /* with eviction */
-		struct policy *p = read_policy(POLICIES[n]);
+		struct policy *p =
+			n < WRITTEN ? read_policy(POLICIES[n]) : many_classes(&made, n % 2);
 		struct match *m = new_match(p, &o);
 		struct reference ref;
 		struct match_stats s;
@@ -233,7 +293,9 @@ static void test_table_changes_nothing(void **state)
 		print_message("policy %zu: %lu hits, %lu evaluated, %lu followed\n", n,
 			      (unsigned long)s.hits, (unsigned long)s.evaluated,
 			      (unsigned long)s.frags_followed);
-		assert_true(s.hits > 400 && s.evaluated > 5000 && s.frags_followed > 100);
+		assert_true(s.evaluated > 5000 && s.frags_followed > 100);
+		/* of a policy that asks for lengths nothing may be kept */
+		assert_true(s.hits > 400 || (n >= WRITTEN && n % 2 == 0));
 		assert_true(s.flows_evicted > 1000);
 		free(firsts);
 		reference_free(&ref);
