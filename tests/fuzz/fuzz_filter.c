@@ -2,12 +2,13 @@
 /*
  * Any cBPF programs, also such as libpcap never writes. What filter_per_flow() calls
  * per flow must give one verdict for all packets of a flow; what filter_reachable()
- * says "no" to must not be found, and its "yes" must come with a true packet.
+ * says "no" to must not be found, and its "yes" must come with a true packet; programs that
+ * filter_same() calls the same must be so, and no candidate may be missing from an index.
  *
  * Input: eight bytes for packets, then two programs, four bytes an instruction.
  */
 #include "qos/dissect.h"
-#include "qos/filter.h"
+#include "qos/filter_index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,32 @@ static void check_same(const struct filter *f, const struct filter *g, uint64_t 
 	}
 }
 
+/* What takes a packet is a candidate for it. */
+static void check_index(const struct filter *f, const struct filter *g, uint64_t r)
+{
+	const struct filter_list lists[] = {{f, 1}, {g, 1}};
+	struct filter_index *x = filter_index_new();
+
+	insist(x && filter_index_add(x, &lists[0], 0) && filter_index_add(x, &lists[1], 1));
+	for (unsigned i = 0; i < 64; i++) {
+		struct filter_candidates c;
+		bool is[2] = {false, false};
+		uint32_t n, caplen;
+		uint8_t p[PACKET];
+
+		header(p, &r);
+		caplen = random32(&r) % (PACKET + 1);
+		filter_index_ask(x, p, caplen, &c);
+		while ((n = filter_index_next(&c)) != FILTER_NONE) {
+			insist(n < 2 && !is[n]);
+			is[n] = true;
+		}
+		insist(is[0] || !filter_match(f, p, PACKET, caplen));
+		insist(is[1] || !filter_match(g, p, PACKET, caplen));
+	}
+	filter_index_free(x);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bpf_insn one[INSNS_MAX + 40], two[INSNS_MAX + 40];
@@ -235,5 +262,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_per_flow(&f, r);
 	check_reachable(&f, &g, r);
 	check_same(&f, &g, r);
+	check_index(&f, &g, r);
 	return 0;
 }
