@@ -64,7 +64,7 @@ struct engine_ticket {
 	uint32_t len; /* charged bytes; 0 with ENGINE_PASSED */
 };
 
-/* NULL: no memory, or a filter that does not compile (told to r). */
+/* NULL: no memory, or the policy cannot be matched with (told to r). */
 struct engine *engine_new(const struct policy *p, const struct engine_opts *o,
 			  struct policy_report *r);
 void engine_free(struct engine *e);
