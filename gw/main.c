@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line: finds the command and runs it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gw/cmd.h"
 
@@ -96,10 +98,26 @@ static int help(int argc, char **argv)
 	return cmd_flush(CMD_OK);
 }
 
+/*
+ * Who starts weir may have closed some of the first three. The next file or socket would get
+ * that number, and what is printed would be written into it. So they are taken, by something
+ * that fails as a closed one does: reading finds the end, writing is an error.
+ */
+static int take_standard_files(void)
+{
+	/* in this order: each that is opened gets the lowest number, which is its own */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct cmd *c;
 
+	if (take_standard_files())
+		return CMD_FAIL;
 	/* a reader that went away is a write error like others, and exit 2 */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
