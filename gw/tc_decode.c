@@ -114,21 +114,30 @@ static bool htb_qdisc(const struct tc_parsed *p, struct tc_htb_qdisc *q)
 	return !q->has_stab || stab(p->tb[TCA_STAB], &q->stab);
 }
 
+static struct tc_htb_cost cost_of(const struct tc_ratespec *r)
+{
+	return (struct tc_htb_cost){.overhead = r->overhead,
+				    .mpu = r->mpu,
+				    .atm = (r->linklayer & TC_LINKLAYER_MASK) ==
+					   TC_LINKLAYER_ATM};
+}
+
 static bool htb_class(const struct tc_parsed *p, struct tc_htb_class *c)
 {
 	struct nlattr *tb[TCA_HTB_MAX + 1];
 	struct tc_htb_opt opt;
 
 	if (!nested(p->tb[TCA_OPTIONS], tb, TCA_HTB_MAX) ||
-	    !get(tb[TCA_HTB_PARMS], &opt, sizeof(opt)) || tb[TCA_HTB_OFFLOAD] ||
-	    opt.rate.overhead || opt.ceil.overhead)
+	    !get(tb[TCA_HTB_PARMS], &opt, sizeof(opt)) || tb[TCA_HTB_OFFLOAD])
 		return false;
 	*c = (struct tc_htb_class){.rate = opt.rate.rate,
 				   .ceil = opt.ceil.rate,
 				   .buffer = opt.buffer,
 				   .cbuffer = opt.cbuffer,
 				   .quantum = opt.quantum,
-				   .prio = opt.prio};
+				   .prio = opt.prio,
+				   .rate_cost = cost_of(&opt.rate),
+				   .ceil_cost = cost_of(&opt.ceil)};
 	if (tb[TCA_HTB_RATE64] && !get(tb[TCA_HTB_RATE64], &c->rate, sizeof(c->rate)))
 		return false;
 	return !tb[TCA_HTB_CEIL64] || get(tb[TCA_HTB_CEIL64], &c->ceil, sizeof(c->ceil));
@@ -158,6 +167,12 @@ static bool fq_codel(const struct nlattr *options, struct tc_fq_codel *c)
 	c->ecn = ecn != 0;
 	c->target = tc_codel_time(c->target);
 	c->interval = tc_codel_time(c->interval);
+	if (get_u32(tb[TCA_FQ_CODEL_MEMORY_LIMIT], &c->memory) &&
+	    c->memory == TC_FQ_CODEL_MEMORY)
+		c->memory = 0;
+	if (get_u32(tb[TCA_FQ_CODEL_DROP_BATCH_SIZE], &c->drop_batch) &&
+	    c->drop_batch == TC_FQ_CODEL_DROP_BATCH)
+		c->drop_batch = 0;
 	return true;
 }
 

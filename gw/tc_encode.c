@@ -61,16 +61,19 @@ static int put_htb_qdisc(struct nl_msg *m, const struct tc_htb_qdisc *q, bool fr
 }
 
 /* With a link layer said, the kernel needs no rate table of the old kind. */
-static struct tc_ratespec ratespec(uint64_t rate)
+static struct tc_ratespec ratespec(uint64_t rate, const struct tc_htb_cost *cost)
 {
-	return (struct tc_ratespec){.linklayer = TC_LINKLAYER_ETHERNET,
+	return (struct tc_ratespec){.linklayer = cost->atm ? TC_LINKLAYER_ATM
+							   : TC_LINKLAYER_ETHERNET,
+				    .overhead = cost->overhead,
+				    .mpu = cost->mpu,
 				    .rate = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX};
 }
 
 static int put_htb_class(struct nl_msg *m, const struct tc_htb_class *c)
 {
-	struct tc_htb_opt opt = {.rate = ratespec(c->rate),
-				 .ceil = ratespec(c->ceil),
+	struct tc_htb_opt opt = {.rate = ratespec(c->rate, &c->rate_cost),
+				 .ceil = ratespec(c->ceil, &c->ceil_cost),
 				 .buffer = c->buffer,
 				 .cbuffer = c->cbuffer,
 				 .quantum = c->quantum ? c->quantum : QUANTUM_OF_INNER,
@@ -93,6 +96,11 @@ static int put_fq_codel(struct nl_msg *m, const struct tc_fq_codel *c, bool fres
 	    nla_put_u32(m, TCA_FQ_CODEL_INTERVAL, c->interval) ||
 	    nla_put_u32(m, TCA_FQ_CODEL_ECN, c->ecn) ||
 	    nla_put_u32(m, TCA_FQ_CODEL_QUANTUM, c->quantum) ||
+	    /* somebody may have changed what nobody says */
+	    nla_put_u32(m, TCA_FQ_CODEL_MEMORY_LIMIT,
+			c->memory ? c->memory : TC_FQ_CODEL_MEMORY) ||
+	    nla_put_u32(m, TCA_FQ_CODEL_DROP_BATCH_SIZE,
+			c->drop_batch ? c->drop_batch : TC_FQ_CODEL_DROP_BATCH) ||
 	    /* cannot be changed, not even to what it is */
 	    (fresh && nla_put_u32(m, TCA_FQ_CODEL_FLOWS, c->flows)))
 		return -1;

@@ -31,6 +31,10 @@ int tc_decode(const struct nlmsghdr *h, struct tc_object *o, struct tc_counters 
  */
 uint32_t tc_codel_time(uint32_t told);
 
+/* What fq_codel has where nobody says it (fq_codel_init() in net/sched/sch_fq_codel.c). */
+#define TC_FQ_CODEL_MEMORY (32u << 20)
+#define TC_FQ_CODEL_DROP_BATCH 64u
+
 /* The parts of a dumped message that all kinds have. `tb` has room for TCA_MAX + 1. */
 struct tc_parsed {
 	struct tcmsg t;

@@ -64,10 +64,16 @@ static bool same_stab(const struct tc_stab *a, const struct tc_stab *b)
 	       !memcmp(a->size, b->size, a->n * sizeof(*a->size));
 }
 
+static bool same_cost(const struct tc_htb_cost *a, const struct tc_htb_cost *b)
+{
+	return a->overhead == b->overhead && a->mpu == b->mpu && a->atm == b->atm;
+}
+
 static bool same_htb_class(const struct tc_htb_class *a, const struct tc_htb_class *b)
 {
 	if (a->rate != b->rate || a->ceil != b->ceil || a->buffer != b->buffer ||
-	    a->cbuffer != b->cbuffer)
+	    a->cbuffer != b->cbuffer || !same_cost(&a->rate_cost, &b->rate_cost) ||
+	    !same_cost(&a->ceil_cost, &b->ceil_cost))
 		return false;
 	return !a->quantum || !b->quantum || (a->quantum == b->quantum && a->prio == b->prio);
 }
@@ -84,7 +90,8 @@ static bool same_codel(const struct tc_fq_codel *a, const struct tc_fq_codel *b,
 	    !same_codel_time(a->target, b->target) ||
 	    !same_codel_time(a->interval, b->interval))
 		return false;
-	return !fq || (a->flows == b->flows && a->quantum == b->quantum);
+	return !fq || (a->flows == b->flows && a->quantum == b->quantum &&
+		       a->memory == b->memory && a->drop_batch == b->drop_batch);
 }
 
 static bool same_bpf(const struct tc_bpf *a, const struct tc_bpf *b)
@@ -194,10 +201,20 @@ static void put(struct line *l, const char *fmt, ...)
 
 static void put_stab(struct line *l, const struct tc_stab *s)
 {
+	static const char *const layers[] = {[TC_LINKLAYER_UNAWARE] = "unaware",
+					     [TC_LINKLAYER_ETHERNET] = "ethernet",
+					     [TC_LINKLAYER_ATM] = "atm"};
+
 	put(l, " stab overhead %d", (int)s->overhead);
+	if (s->mpu || s->n)
+		put(l, " mpu %u", s->mpu);
+	/* two that differ must not look alike */
+	if (s->linklayer >= sizeof(layers) / sizeof(layers[0]))
+		put(l, " linklayer %u", s->linklayer);
+	else if (s->linklayer != TC_LINKLAYER_ETHERNET || s->n)
+		put(l, " linklayer %s", layers[s->linklayer]);
 	if (s->n)
-		put(l, " mpu %u linklayer %s tsize %u", s->mpu,
-		    s->linklayer == TC_LINKLAYER_ATM ? "atm" : "ethernet", s->n);
+		put(l, " tsize %u", s->n);
 	if (s->cell_log || s->size_log)
 		put(l, " cell_log %u size_log %u", s->cell_log, s->size_log);
 }
@@ -209,14 +226,26 @@ static void put_burst(struct line *l, const char *key, uint32_t ticks, uint64_t 
 	    ticks);
 }
 
+static void put_cost(struct line *l, const struct tc_htb_cost *c)
+{
+	if (c->overhead)
+		put(l, " overhead %d", (int16_t)c->overhead);
+	if (c->mpu)
+		put(l, " mpu %u", c->mpu);
+	if (c->atm)
+		put(l, " linklayer atm");
+}
+
 static void put_htb_class(struct line *l, const struct tc_htb_class *c)
 {
 	char rate[POLICY_UNIT_TEXT];
 
 	put(l, " rate %s", tc_rate_text(c->rate, rate));
 	put_burst(l, "burst", c->buffer, c->rate);
+	put_cost(l, &c->rate_cost);
 	put(l, " ceil %s", tc_rate_text(c->ceil, rate));
 	put_burst(l, "cburst", c->cbuffer, c->ceil);
+	put_cost(l, &c->ceil_cost);
 	if (c->quantum)
 		put(l, " prio %u quantum %u", c->prio, c->quantum);
 }
@@ -227,6 +256,10 @@ static void put_codel(struct line *l, const struct tc_fq_codel *c, bool fq)
 	if (fq)
 		put(l, " flows %u quantum %u", c->flows, c->quantum);
 	put(l, " target %uus interval %uus%s", c->target, c->interval, c->ecn ? " ecn" : "");
+	if (fq && c->memory)
+		put(l, " memory_limit %ub", c->memory);
+	if (fq && c->drop_batch)
+		put(l, " drop_batch %u", c->drop_batch);
 }
 
 static void put_value(struct line *l, const struct tc_object *o)

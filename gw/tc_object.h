@@ -68,6 +68,14 @@ struct tc_htb_class {
 	uint64_t rate, ceil;	  /* bytes/s */
 	uint32_t buffer, cbuffer; /* ticks */
 	uint32_t quantum, prio;
+	/*
+	 * What one class alone counts for a packet. Weir says that for the whole link, by its
+	 * size table: all zero.
+	 */
+	struct tc_htb_cost {
+		uint16_t overhead, mpu; /* bytes; the overhead may be negative (as int16_t) */
+		bool atm;
+	} rate_cost, ceil_cost;
 };
 
 /* codel uses the first four */
@@ -76,6 +84,7 @@ struct tc_fq_codel {
 	uint32_t target, interval; /* us */
 	bool ecn;
 	uint32_t flows, quantum;
+	uint32_t memory, drop_batch; /* bytes, packets; 0: what the kernel has by itself */
 };
 
 /* cls_bpf: a cBPF program from the network header on, as the kernel has it. */

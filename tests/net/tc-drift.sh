@@ -33,3 +33,34 @@ is "... with all three closed" "$?" 2
 ok "... nothing was written elsewhere" test ! -s /run/weir/tc/lock
 wtc diff "$tmp/p.yaml"
 is "... and it is applied" "$? $(cat "$tmp/out")" "0 "
+
+# ---- What one class alone counts for a packet is seen, and put right in its place
+classid() { # CLASS
+	in_r "$WEIR" tc show "$tmp/p.yaml" --json | python3 -c "
+import json, sys
+print(next(c['classid'] for l in json.load(sys.stdin)['links'] for c in l['classes'] if c['class'] == '$1'))"
+}
+call=$(classid call)
+for key in "linklayer atm" "mpu 1000" "overhead 10"; do
+	# all but the last as weir has it
+	in_r tc class change dev wan parent 7765:1 classid "$call" htb rate 1mbit ceil 20mbit \
+		burst 1514b cburst 70091b quantum 1514 $key
+	wtc diff "$tmp/p.yaml"
+	is "a class with $key differs" "$? $(lines "$tmp/out") $(cut -c1-12 "$tmp/out")" "1 1 ~ wan: class"
+	like "... and it is said" "$tmp/out" "$key.*; wanted: class"
+	wtc apply "$tmp/p.yaml"
+	is "... one change mends it" "$? $(cat "$tmp/out")" "0 up: wan: 1 object changed"
+	wtc diff "$tmp/p.yaml"
+	is "... nothing differs" "$?" 0
+done
+in_r tc qdisc del dev wan root
+in_r tc qdisc add dev wan root handle 7765: stab overhead 6 linklayer atm mtu 128 htb
+sed 's/rate: 20mbit/rate: 20mbit\n    overhead: 20/' "$tmp/p.yaml" >"$tmp/stab.yaml"
+wtc diff "$tmp/stab.yaml"
+ok "two size tables that differ do not look alike" python3 - "$tmp/out" <<'EOP'
+import re, sys
+for line in open(sys.argv[1]):
+    m = re.match(r'~ wan: (.*); wanted: (.*)', line)
+    assert not m or m[1] != m[2], line
+EOP
+in_r tc qdisc del dev wan root

@@ -103,6 +103,12 @@ static void values(void **state)
 	DIFFERS(CLASS, y.htb.cbuffer++);
 	DIFFERS(CLASS, y.htb.quantum++);
 	DIFFERS(CLASS, y.htb.prio++);
+	DIFFERS(CLASS, y.htb.rate_cost.overhead++);
+	DIFFERS(CLASS, y.htb.rate_cost.mpu++);
+	DIFFERS(CLASS, y.htb.rate_cost.atm = true);
+	DIFFERS(CLASS, y.htb.ceil_cost.overhead++);
+	DIFFERS(CLASS, y.htb.ceil_cost.mpu++);
+	DIFFERS(CLASS, y.htb.ceil_cost.atm = true);
 	DIFFERS(CLASS, y.parent++);
 	DIFFERS(FQ, y.fq_codel.limit++);
 	DIFFERS(FQ, y.fq_codel.target += 4);
@@ -110,6 +116,8 @@ static void values(void **state)
 	DIFFERS(FQ, y.fq_codel.ecn = false);
 	DIFFERS(FQ, y.fq_codel.flows++);
 	DIFFERS(FQ, y.fq_codel.quantum++);
+	DIFFERS(FQ, y.fq_codel.memory++);
+	DIFFERS(FQ, y.fq_codel.drop_batch++);
 	DIFFERS(FQ, y.type = TC_CODEL);
 	DIFFERS(fifo, y.limit++);
 	DIFFERS(fifo, y.type = TC_BFIFO);
@@ -230,7 +238,14 @@ static void texts(void **state)
 	reads(&o, "qdisc 7765: parent root htb default 0x0");
 	o.htb_qdisc.has_stab = true;
 	o.htb_qdisc.stab = (struct tc_stab){.overhead = -4};
+	reads(&o, "qdisc 7765: parent root htb default 0x0 stab overhead -4 linklayer "
+		  "unaware");
+	o.htb_qdisc.stab.linklayer = TC_LINKLAYER_ETHERNET;
 	reads(&o, "qdisc 7765: parent root htb default 0x0 stab overhead -4");
+	o.htb_qdisc.stab.linklayer = 9;
+	o.htb_qdisc.stab.mpu = 64;
+	reads(&o, "qdisc 7765: parent root htb default 0x0 stab overhead -4 mpu 64 linklayer "
+		  "9");
 	o.htb_qdisc.stab = (struct tc_stab){26, 84, TC_LINKLAYER_ATM, 0, 0, 2064, NULL};
 	reads(&o,
 	      "qdisc 7765: parent root htb default 0x0 stab overhead 26 mpu 84 linklayer atm "
@@ -241,6 +256,15 @@ static void texts(void **state)
 	o.htb.quantum = 0;
 	reads(&o, "class 7765:2a parent 7765:1 htb rate 1mbit burst 125b (15625 ticks) ceil "
 		  "2mbit cburst 500b (31250 ticks)");
+	o.htb.rate_cost = (struct tc_htb_cost){(uint16_t)-4, 0, false};
+	o.htb.ceil_cost = (struct tc_htb_cost){0, 64, true};
+	reads(&o, "class 7765:2a parent 7765:1 htb rate 1mbit burst 125b (15625 ticks) "
+		  "overhead -4 ceil 2mbit cburst 500b (31250 ticks) mpu 64 linklayer atm");
+	o = FQ;
+	o.fq_codel.memory = 4096;
+	o.fq_codel.drop_batch = 1;
+	reads(&o, "qdisc 2a: parent 7765:2a fq_codel limit 10240p flows 1024 quantum 1514 "
+		  "target 5000us interval 100000us ecn memory_limit 4096b drop_batch 1");
 	reads(&FQ, "qdisc 2a: parent 7765:2a fq_codel limit 10240p flows 1024 quantum 1514 "
 		   "target 5000us interval 100000us ecn");
 	o = FQ;

@@ -441,16 +441,16 @@ static void queues(void **state)
 	(void)state;
 	whole(t);
 	is_codel(queue_at(t, "fq"), TC_FQ_CODEL,
-		 (struct tc_fq_codel){10240, 5000, 100000, true, 1024, 1514});
+		 (struct tc_fq_codel){10240, 5000, 100000, true, 1024, 1514, 0, 0});
 	is_codel(queue_at(t, "fq2"), TC_FQ_CODEL,
-		 (struct tc_fq_codel){500, 3000, 50000, false, 64, 300});
+		 (struct tc_fq_codel){500, 3000, 50000, false, 64, 300, 0, 0});
 	/* 100 kB are 67 full packets, rounded up; fq_codel takes 256 bytes at least */
 	is_codel(queue_at(t, "fqtime"), TC_FQ_CODEL,
-		 (struct tc_fq_codel){67, 5000, 100000, true, 1024, 256});
+		 (struct tc_fq_codel){67, 5000, 100000, true, 1024, 256, 0, 0});
 	is_codel(queue_at(t, "codel"), TC_CODEL,
-		 (struct tc_fq_codel){1000, 2, 100000, true, 0, 0});
+		 (struct tc_fq_codel){1000, 2, 100000, true, 0, 0, 0, 0});
 	is_codel(queue_at(t, "codelb"), TC_CODEL,
-		 (struct tc_fq_codel){1, 5000, 100000, true, 0, 0});
+		 (struct tc_fq_codel){1, 5000, 100000, true, 0, 0, 0, 0});
 	is_fifo(queue_at(t, "fifop"), TC_PFIFO, 60);
 	is_fifo(queue_at(t, "fifob"), TC_BFIFO, 100000);
 	is_fifo(queue_at(t, "fifot"), TC_BFIFO, 20000);
@@ -472,7 +472,7 @@ static void nearest_queues(void **state)
 	t = must_plan(p, 0, &can, &ETHERNET);
 	whole(t);
 	is_codel(queue_at(t, "fq2"), TC_CODEL,
-		 (struct tc_fq_codel){500, 3000, 50000, false, 0, 0});
+		 (struct tc_fq_codel){500, 3000, 50000, false, 0, 0, 0, 0});
 	assert_int_equal(queue_at(t, "codel")->type, TC_CODEL);
 	is_fifo(queue_at(t, "fifop"), TC_PFIFO, 60);
 	tc_plan_free(t);
@@ -482,7 +482,7 @@ static void nearest_queues(void **state)
 	t = must_plan(p, 0, &can, &ETHERNET);
 	whole(t);
 	is_codel(queue_at(t, "codel"), TC_FQ_CODEL,
-		 (struct tc_fq_codel){1000, 2, 100000, true, 1, 1514});
+		 (struct tc_fq_codel){1000, 2, 100000, true, 1, 1514, 0, 0});
 	assert_int_equal(queue_at(t, "fq2")->fq_codel.flows, 64);
 	tc_plan_free(t);
 
