@@ -173,6 +173,9 @@ static struct nl_msg *clean(const struct nlmsghdr *h)
 		return NULL;
 	t = p.t;
 	t.tcm_ifindex = 0;
+	/* of an ingress qdisc's filters, whichever was made last (see tc_state.c) */
+	if (h->nlmsg_type == RTM_NEWTFILTER && TC_H_MAJ(t.tcm_parent) == TC_H_MAJ(TC_H_INGRESS))
+		t.tcm_parent = TC_H_MAJ(TC_H_INGRESS);
 	if (h->nlmsg_type == RTM_NEWQDISC)
 		t.tcm_info = 0; /* how often it is referred to */
 	m = tc_encode_header(h->nlmsg_type, 0, &t, 2u * h->nlmsg_len + 64u);

@@ -201,12 +201,26 @@ static int put_back(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsi
 	return status ? status : restore(nl, s, &s->state, err, errsize);
 }
 
-int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+static int insist_as_before(struct tc_nl *nl, const struct tc_side *s, char *err,
+			    size_t errsize)
 {
 	const struct tc_object *o;
 	struct tc_state now;
 	char text[TEXT];
-	int status = 0;
+
+	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
+		return -1;
+	o = tc_differing(&s->state, &now, s->top);
+	if (o)
+		fail_with(err, errsize, "%s is not as it was",
+			  tc_object_text(o, text, sizeof(text)));
+	tc_state_free(&now);
+	return o ? -1 : 0;
+}
+
+int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsize)
+{
+	int status;
 
 	if (!s->ran)
 		return 0;
@@ -215,19 +229,19 @@ int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsiz
 		forget_saved(s);
 		return 0;
 	}
-	if (tc_side_owner(s) == TC_SOMEBODY
-		    ? put_back(nl, s, err, errsize)
-		    : tc_undo(nl, s->link.ifindex, &s->done, err, errsize))
-		return -1;
-	if (tc_state_read(nl, s->link.ifindex, &now, err, errsize))
-		return -1;
-	o = tc_differing(&s->state, &now, s->top);
-	if (o)
-		status = fail_with(err, errsize, "%s is not as it was",
-				   tc_object_text(o, text, sizeof(text)));
-	else
+	if (tc_side_owner(s) == TC_SOMEBODY) {
+		status = put_back(nl, s, err, errsize);
+	} else {
+		status = tc_undo(nl, s->link.ifindex, &s->done, err, errsize);
+		/* others' actions among weir's: see restore() */
+		if (s->top == TC_H_INGRESS &&
+		    (status || insist_as_before(nl, s, err, errsize)))
+			status = put_back(nl, s, err, errsize);
+	}
+	if (!status)
+		status = insist_as_before(nl, s, err, errsize);
+	if (!status)
 		forget_saved(s);
-	tc_state_free(&now);
 	return status;
 }
 

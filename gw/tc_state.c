@@ -24,6 +24,7 @@ struct reader {
 	size_t cap;    /* of s->of */
 	bool in_group; /* the last object of the list is a filter that more may be told of */
 	size_t told;   /* entries that were told of it */
+	bool plain;    /* the device has an ingress qdisc, and not a clsact */
 	char *err;
 	size_t errsize;
 };
@@ -132,6 +133,18 @@ static bool is_flow(const struct tc_object *o)
 	return false;
 }
 
+/*
+ * An ingress qdisc has one list of filters, whatever the minor number of the parent that they
+ * were made with; the kernel tells of all that they have the parent of the one that was made
+ * last (tc's own is ffff:fff2).
+ */
+static uint32_t point_of(const struct reader *r, uint32_t parent)
+{
+	bool ingress = TC_H_MAJ(parent) == TC_H_MAJ(TC_H_INGRESS);
+
+	return ingress && r->plain ? TC_H_MAJ(TC_H_INGRESS) : parent;
+}
+
 static int take(const struct nlmsghdr *h, void *arg)
 {
 	struct reader *r = arg;
@@ -153,8 +166,12 @@ static int take(const struct nlmsghdr *h, void *arg)
 		tc_object_free(&o);
 		return 0;
 	}
-	if (o.kind == TC_FILTER)
+	if (o.kind == TC_FILTER) {
+		o.parent = point_of(r, o.parent);
 		return take_filter(r, &o, &c, h);
+	}
+	if (o.kind == TC_QDISC && o.parent == TC_H_INGRESS)
+		r->plain = !strcmp(tc_type_name(&o), "ingress");
 	return append(r, &o, &c, h);
 }
 

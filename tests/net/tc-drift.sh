@@ -64,3 +64,22 @@ for line in open(sys.argv[1]):
     assert not m or m[1] != m[2], line
 EOP
 in_r tc qdisc del dev wan root
+
+# ---- What comes in: the one list of filters that an ingress qdisc has is used by others as well
+wtc apply "$tmp/in.yaml"
+mirror() { in_r tc filter add dev wan ingress prio 7 u32 match u32 0 0 action mirred egress mirror dev lan; }
+mirror # tc has a number of its own for the parent, and the kernel tells it of all filters
+wtc diff "$tmp/in.yaml"
+is "a filter of others on weir's ingress qdisc is the one that differs" "$? $(cut -c1-40 "$tmp/out")" "1 - wan: filter pref 7 parent ffff: u32"
+printf '  - {name: down, interface: lan, rate: 20mbit, classes: [{name: all, default: true, queue: fifo}]}\n' |
+	cat "$tmp/in.yaml" - >"$tmp/two.yaml"
+in_r tc qdisc add dev lan root handle 4: pfifo limit 7
+before=$(snapshot wan)
+for i in 1 2 3; do
+	wtc apply "$tmp/two.yaml"
+	is "... $i: it is back when another link is refused" "$? $(grep -c 'taking back' "$tmp/err") $(snapshot wan)" "2 0 $before"
+done
+wtc apply "$tmp/in.yaml"
+is "... it goes with one change" "$? $(cat "$tmp/out")" "0 up: wi-wan: 1 object changed"
+wtc diff "$tmp/in.yaml"
+is "... nothing differs" "$? $(cat "$tmp/out")" "0 "
