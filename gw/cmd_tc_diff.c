@@ -9,23 +9,23 @@
 #include "gw/json.h"
 
 struct out {
-	const char *device;
 	json_t *objects; /* NULL: text */
 };
 
-static void tell(void *arg, char what, const char *is, const char *want)
+static void tell(void *arg, const char *device, char what, const char *is, const char *want)
 {
 	const struct out *o = arg;
 	json_t *j;
 
 	if (!o->objects) {
-		printf("%c %s: %s", what, o->device, is ? is : want);
+		printf("%c %s: %s", what, device, is ? is : want);
 		if (is && want)
 			printf("; wanted: %s", want);
 		putchar('\n');
 		return;
 	}
 	j = json_object();
+	json_object_set_new(j, "device", json_text(device));
 	json_object_set_new(j, "is", is ? json_text(is) : json_null());
 	json_object_set_new(j, "wanted", want ? json_text(want) : json_null());
 	json_array_append_new(o->objects, j);
@@ -45,7 +45,7 @@ static int diff_nat(const struct tc_nat_job *job, struct out *o, char *err, size
 		return 0;
 	snprintf(is, sizeof(is), "table inet " TC_NAT_TABLE "%s", job->interface);
 	snprintf(want, sizeof(want), "%s, which classifies before address translation", is);
-	tell(o, (char)what, what == '+' ? NULL : is, what == '-' ? NULL : want);
+	tell(o, job->interface, (char)what, what == '+' ? NULL : is, what == '-' ? NULL : want);
 	return 1;
 }
 
@@ -56,12 +56,12 @@ static int diff(const struct tc_links *l, const struct tc_args *a)
 	char err[1024];
 
 	for (size_t i = 0; i < l->n && status != CMD_FAIL; i++) {
-		struct out o = {.device = tc_target_device(l->target[i])};
+		struct out o = {0};
 		json_t *j = NULL;
 		int n;
 
 		if (doc) {
-			j = tc_links_entry(l->link[i], o.device);
+			j = tc_links_entry(l->link[i], tc_target_device(l->target[i]));
 			o.objects = json_array();
 			json_object_set_new(j, "differ", o.objects);
 			json_array_append_new(links, j);

@@ -302,9 +302,10 @@ void gkernel_come(struct gateway *g, struct glink *l)
 		    tc_target_device(l->tc.target));
 }
 
-static void nobody(void *arg, char what, const char *is, const char *want)
+static void nobody(void *arg, const char *device, char what, const char *is, const char *want)
 {
 	(void)arg;
+	(void)device;
 	(void)what;
 	(void)is;
 	(void)want;

@@ -21,7 +21,7 @@ struct tc_target {
 	struct tc_nl *nl;
 	struct tc_plan *plan;
 	struct tc_link interface;
-	bool ingress, made_ifb;
+	bool ingress, made_ifb, raised_ifb;
 	char ifb[IFNAMSIZ];
 	struct tc_list hook;	  /* what the interface's ingress is to have */
 	struct tc_side tree, way; /* way: of an ingress link, what leads to the tree */
@@ -145,9 +145,8 @@ const char *tc_target_device(const struct tc_target *t)
 	return t->ingress ? t->ifb : t->interface.name;
 }
 
-static int diff_side(const struct tc_side *s,
-		     void (*fn)(void *arg, char what, const char *is, const char *want),
-		     void *arg, char *err, size_t errsize)
+static int diff_side(const struct tc_side *s, const char *device, tc_differs *fn, void *arg,
+		     char *err, size_t errsize)
 {
 	char is[TEXT], want[TEXT];
 	struct tc_changes c;
@@ -160,20 +159,18 @@ static int diff_side(const struct tc_side *s,
 
 		tc_object_text(x->o, want, sizeof(want));
 		if (x->op == TC_ADD)
-			fn(arg, '+', NULL, want);
+			fn(arg, device, '+', NULL, want);
 		else if (x->op == TC_DELETE)
-			fn(arg, '-', want, NULL);
+			fn(arg, device, '-', want, NULL);
 		else
-			fn(arg, '~', tc_object_text(x->was, is, sizeof(is)), want);
+			fn(arg, device, '~', tc_object_text(x->was, is, sizeof(is)), want);
 	}
 	n = (int)c.n;
 	tc_changes_free(&c);
 	return n;
 }
 
-int tc_target_diff(struct tc_target *t,
-		   void (*fn)(void *arg, char what, const char *is, const char *want),
-		   void *arg, char *err, size_t errsize)
+int tc_target_diff(struct tc_target *t, tc_differs *fn, void *arg, char *err, size_t errsize)
 {
 	char text[TEXT];
 	int n = 0, more = 0;
@@ -184,16 +181,16 @@ int tc_target_diff(struct tc_target *t,
 		snprintf(text, sizeof(text), "interface %s ifb%s", t->ifb,
 			 t->way.ifb ? " down" : "");
 		if (!t->way.ifb)
-			fn(arg, '+', NULL, text);
+			fn(arg, t->ifb, '+', NULL, text);
 		else if (!t->tree.link.up)
-			fn(arg, '~', text, "up");
+			fn(arg, t->ifb, '~', text, "up");
 		n = !t->way.ifb || !t->tree.link.up;
-		more = diff_side(&t->way, fn, arg, err, errsize);
+		more = diff_side(&t->way, t->interface.name, fn, arg, err, errsize);
 		if (more < 0)
 			return -1;
 	}
 	n += more;
-	more = diff_side(&t->tree, fn, arg, err, errsize);
+	more = diff_side(&t->tree, tc_target_device(t), fn, arg, err, errsize);
 	return more < 0 ? -1 : n + more;
 }
 
@@ -204,9 +201,11 @@ static int make_ifb(struct tc_target *t, char *err, size_t errsize)
 
 	if (t->way.ifb && t->tree.link.up)
 		return 0;
-	if (t->way.ifb)
+	if (t->way.ifb) {
+		t->raised_ifb = true; /* also where it has its alias, and could not be raised */
 		return tc_ingress_up(t->nl, t->interface.name, &t->tree.link, err, errsize) ? -1
 											    : 1;
+	}
 	if (tc_ingress_make(t->nl, t->interface.name, &l, err, errsize))
 		return -1;
 	t->made_ifb = true;
@@ -232,6 +231,10 @@ int tc_target_revert(struct tc_target *t, char *err, size_t errsize)
 	if (tc_side_revert(t->nl, &t->tree, status ? words : err,
 			   status ? sizeof(words) : errsize))
 		status = -1;
+	if (t->raised_ifb && tc_ingress_down(t->nl, &t->tree.link, status ? words : err,
+					     status ? sizeof(words) : errsize))
+		status = -1;
+	t->raised_ifb = false;
 	return status;
 }
 
@@ -257,7 +260,7 @@ int tc_target_apply(struct tc_target *t, char *err, size_t errsize)
 {
 	int n = 0, more;
 
-	t->made_ifb = t->tree.ran = t->way.ran = false;
+	t->made_ifb = t->raised_ifb = t->tree.ran = t->way.ran = false;
 	if (read_all(t, err, errsize) || tc_target_check(t, err, errsize))
 		return -1;
 	if (t->ingress) {

@@ -56,8 +56,17 @@ int tc_ingress_up(struct tc_nl *nl, const char *interface, const struct tc_link 
 	char words[256], alias[256];
 
 	alias_of(interface, alias);
-	if (tc_link_up(nl, l->ifindex, alias, words, sizeof(words)))
+	if (tc_link_set(nl, l->ifindex, true, alias, words, sizeof(words)))
 		return fail_with(err, errsize, "bringing %s up: %s", l->name, words);
+	return 0;
+}
+
+int tc_ingress_down(struct tc_nl *nl, const struct tc_link *l, char *err, size_t errsize)
+{
+	char words[256];
+
+	if (tc_link_set(nl, l->ifindex, false, l->alias, words, sizeof(words)))
+		return fail_with(err, errsize, "taking %s down: %s", l->name, words);
 	return 0;
 }
 

@@ -19,9 +19,10 @@ void tc_ingress_name(const char *interface, char name[IFNAMSIZ]);
  */
 int tc_ingress_find(struct tc_nl *nl, const char *interface, struct tc_link *l, char *err,
 		    size_t errsize);
-/* Brings it up. 0, or -1 with err. */
+/* Brings it up. 0, or -1 with err. tc_ingress_down() makes it what it was: l. */
 int tc_ingress_up(struct tc_nl *nl, const char *interface, const struct tc_link *l, char *err,
 		  size_t errsize);
+int tc_ingress_down(struct tc_nl *nl, const struct tc_link *l, char *err, size_t errsize);
 /* Makes it and brings it up. 0, or -1 with err: then it is not there. */
 int tc_ingress_make(struct tc_nl *nl, const char *interface, struct tc_link *l, char *err,
 		    size_t errsize);

@@ -14,9 +14,11 @@
 
 #define ROOM 1024u
 
-static struct nl_msg *request(int type, int flags, uint32_t ifindex, unsigned set)
+static struct nl_msg *request(int type, int flags, uint32_t ifindex, unsigned set,
+			      unsigned change)
 {
-	struct ifinfomsg i = {.ifi_index = (int)ifindex, .ifi_flags = set, .ifi_change = set};
+	struct ifinfomsg i = {
+		.ifi_index = (int)ifindex, .ifi_flags = set, .ifi_change = change};
 	struct nl_msg *m = nlmsg_alloc_size(NLMSG_SPACE(sizeof(i)) + ROOM);
 
 	if (!m || !nlmsg_put(m, 0, 0, type, sizeof(i), flags)) {
@@ -37,11 +39,28 @@ static void number(const struct nlattr *a, uint32_t *to)
 	*to = a && nla_len(a) >= (int)sizeof(*to) ? nla_get_u32(a) : 0;
 }
 
+#define TRIES 10 /* dumps that were interrupted */
+
 struct find {
 	const char *name;
 	struct tc_link *l;
 	bool found;
+	char other[IFNAMSIZ]; /* whose altname it is */
 };
+
+/* Another name that people may call it by, which nothing but looking it up takes. */
+static bool has_altname(const struct nlattr *list, const char *name)
+{
+	int left = list ? nla_len(list) : 0;
+	const struct nlattr *a = list ? nla_data(list) : NULL;
+	size_t size = strlen(name) + 1;
+
+	for (; nla_ok(a, left); a = nla_next(a, &left))
+		if (nla_type(a) == IFLA_ALT_IFNAME && nla_len(a) == (int)size &&
+		    !memcmp(nla_data(a), name, size))
+			return true;
+	return false;
+}
 
 static int take(const struct nlmsghdr *h, void *arg)
 {
@@ -56,8 +75,11 @@ static int take(const struct nlmsghdr *h, void *arg)
 		return 0;
 	memcpy(&i, nlmsg_data(h), sizeof(i));
 	text(tb[IFLA_IFNAME], l.name, sizeof(l.name));
-	if (strcmp(l.name, f->name) != 0)
+	if (strcmp(l.name, f->name) != 0) {
+		if (has_altname(tb[IFLA_PROP_LIST], f->name))
+			memcpy(f->other, l.name, sizeof(f->other));
 		return 0;
+	}
 	l.ifindex = (uint32_t)i.ifi_index;
 	l.type = i.ifi_type;
 	l.up = i.ifi_flags & IFF_UP;
@@ -77,17 +99,31 @@ int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *err
 		 size_t errsize)
 {
 	struct find f = {.name = name, .l = l};
-	struct nl_msg *m = request(RTM_GETLINK, 0, 0, 0);
-	int status, e = ENOMEM;
+	struct nl_msg *m = request(RTM_GETLINK, 0, 0, 0, 0);
+	int status = TC_NL_INTERRUPTED, e = ENOMEM;
 
 	if (!m)
 		return fail_with(err, errsize, "no memory");
-	status = tc_nl_dump(nl, m, take, &f, &e, err, errsize);
+	/* one that was left out of a dump is no interface that is gone */
+	for (int i = 0; i < TRIES && status == TC_NL_INTERRUPTED && !f.found; i++)
+		status = tc_nl_dump(nl, m, take, &f, &e, err, errsize);
 	nlmsg_free(m);
-	if (status >= 0 && !f.found) {
-		e = ENODEV;
-		status = fail_with(err, errsize, "there is no interface \"%.*s\"", IFNAMSIZ,
-				   name);
+	if (status == TC_NL_INTERRUPTED && !f.found) {
+		e = EAGAIN;
+		status = fail_with(err, errsize,
+				   "interfaces were changed by others all the time that they "
+				   "were read");
+	} else if (status >= 0 && !f.found) {
+		e = *f.other ? EINVAL : ENODEV;
+		if (*f.other)
+			fail_with(err, errsize,
+				  "\"%.*s\" is another name of the interface \"%s\": that one "
+				  "has to be said",
+				  IFNAMSIZ, name, f.other);
+		else
+			fail_with(err, errsize, "there is no interface \"%.*s\"", IFNAMSIZ,
+				  name);
+		status = -1;
 	}
 	if (error)
 		*error = e;
@@ -125,7 +161,7 @@ static int ask(struct tc_nl *nl, struct nl_msg *m, char *err, size_t errsize)
 
 int tc_link_add(struct tc_nl *nl, const struct tc_link *l, char *err, size_t errsize)
 {
-	struct nl_msg *m = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, l->ifindex, 0);
+	struct nl_msg *m = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, l->ifindex, 0, 0);
 
 	if (m && put_link(m, l) < 0) {
 		nlmsg_free(m);
@@ -134,9 +170,10 @@ int tc_link_add(struct tc_nl *nl, const struct tc_link *l, char *err, size_t err
 	return ask(nl, m, err, errsize);
 }
 
-int tc_link_up(struct tc_nl *nl, uint32_t ifindex, const char *alias, char *err, size_t errsize)
+int tc_link_set(struct tc_nl *nl, uint32_t ifindex, bool up, const char *alias, char *err,
+		size_t errsize)
 {
-	struct nl_msg *m = request(RTM_NEWLINK, 0, ifindex, IFF_UP);
+	struct nl_msg *m = request(RTM_NEWLINK, 0, ifindex, up ? IFF_UP : 0, IFF_UP);
 
 	if (m && nla_put_string(m, IFLA_IFALIAS, alias)) {
 		nlmsg_free(m);
@@ -147,5 +184,5 @@ int tc_link_up(struct tc_nl *nl, uint32_t ifindex, const char *alias, char *err,
 
 int tc_link_delete(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize)
 {
-	return ask(nl, request(RTM_DELLINK, 0, ifindex, 0), err, errsize);
+	return ask(nl, request(RTM_DELLINK, 0, ifindex, 0, 0), err, errsize);
 }

@@ -19,7 +19,10 @@ struct tc_link {
 	bool up;
 };
 
-/* By name. 0; or -1 with one line in err, and *error, if there is one, is the errno. */
+/*
+ * By name; another name of it (altname) is an error that says its own. 0; or -1 with one line
+ * in err, and *error, if there is one, is the errno: ENODEV where there is none.
+ */
 int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *error, char *err,
 		 size_t errsize);
 
@@ -28,9 +31,9 @@ int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *err
  * end gets the kernel's name. 0, or the errno with the kernel's words in err.
  */
 int tc_link_add(struct tc_nl *nl, const struct tc_link *l, char *err, size_t errsize);
-/* Brings it up, with that alias (which none can be made with). Likewise. */
-int tc_link_up(struct tc_nl *nl, uint32_t ifindex, const char *alias, char *err,
-	       size_t errsize);
+/* Brings it up or takes it down, with that alias (which none can be made with). Likewise. */
+int tc_link_set(struct tc_nl *nl, uint32_t ifindex, bool up, const char *alias, char *err,
+		size_t errsize);
 int tc_link_delete(struct tc_nl *nl, uint32_t ifindex, char *err, size_t errsize);
 
 #endif
