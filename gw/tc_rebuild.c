@@ -9,22 +9,40 @@
 #include "gw/tc_raw.h"
 #include "gw/tc_tree.h"
 
+#define MTU_LEAST 68u /* of a veth */
+#define MTU_MOST 65535u
+
 /* What is at `top`, in the order in which it can be made; v is the caller's. */
 struct part {
 	const struct tc_object **v;
 	size_t n;
 };
 
+/*
+ * A qdisc without a handle is the kernel's own choice: what each queue of a device with many
+ * has until it is given another. How many of them are told depends on how many queues are in
+ * use, which is no business of traffic control.
+ */
+static bool by_itself(const struct tc_object *o)
+{
+	return o->kind == TC_QDISC && !o->handle;
+}
+
 static int part_of(const struct tc_state *s, uint32_t top, struct part *p)
 {
 	struct tc_tree t;
+	size_t n;
 
 	p->v = malloc((s->list.n + 1) * sizeof(const struct tc_object *));
 	if (!p->v || tc_tree_build(&t, &s->list, NULL)) {
 		free(p->v);
 		return -1;
 	}
-	p->n = tc_tree_below(&t, top, p->v);
+	n = tc_tree_below(&t, top, p->v);
+	p->n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!by_itself(p->v[i]))
+			p->v[p->n++] = p->v[i];
 	tc_tree_free(&t);
 	return 0;
 }
@@ -172,16 +190,26 @@ static void make_target(void *arg, uint32_t ifindex)
 static int device(struct tc_nl *nl, const struct tc_link *l, const struct part *p,
 		  struct tc_link *made, char *err, size_t errsize)
 {
-	struct targets t = {.nl = nl, .err = err, .errsize = errsize};
+	char words[256] = "", name[IFNAMSIZ];
+	struct targets t = {.nl = nl, .err = words, .errsize = sizeof(words)};
 
 	*made = (struct tc_link){
 		.kind = "veth", .mtu = l->mtu, .txqlen = l->txqlen, .tx_queues = l->tx_queues};
-	memcpy(made->name, l->name, sizeof(made->name));
+	if (made->mtu > MTU_MOST)
+		made->mtu = MTU_MOST;
+	if (made->mtu && made->mtu < MTU_LEAST)
+		made->mtu = MTU_LEAST;
+	/* filters may say its name; but one called lo is there, and stays */
+	if (strcmp(l->name, "lo") != 0)
+		memcpy(made->name, l->name, sizeof(made->name));
+	else
+		snprintf(made->name, sizeof(made->name), "as-lo");
 	for (size_t i = 0; i < p->n; i++)
 		tc_raw_targets(p->v[i], make_target, &t);
-	if (t.error || tc_link_add(nl, made, err, errsize))
-		return -1;
-	return tc_link_find(nl, l->name, made, NULL, err, errsize);
+	if (t.error || tc_link_add(nl, made, words, sizeof(words)))
+		return fail_with(err, errsize, "a device to try it on (veth): %s", words);
+	memcpy(name, made->name, sizeof(name));
+	return tc_link_find(nl, name, made, NULL, err, errsize);
 }
 
 int tc_rebuild_try(const struct tc_link *l, const struct tc_state *s, uint32_t top, char *err,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,8 +17,38 @@
 #include "gw/tc_apply.h"
 #include "gw/tc_tree.h"
 
-#define VERSION 1
+#define VERSION 2
 #define SIZE_MOST (256u << 20)
+
+/*
+ * What tells this namespace of this boot from all that are, were and will be. A kernel before
+ * 5.14 has no cookies: 0.
+ */
+static int find_where(char where[64], char *err, size_t errsize)
+{
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char boot[37] = "";
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+	ssize_t n = fd < 0 ? -1 : read(fd, boot, sizeof(boot) - 1);
+
+	if (n < 0) {
+		fail_with(err, errsize, "%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail_with(err, errsize, "socket: %s", strerror(errno));
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		cookie = 0;
+	close(fd);
+	snprintf(where, 64, "%s/%llu", boot, (unsigned long long)cookie);
+	return 0;
+}
 
 int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, char *err,
 		  size_t errsize)
@@ -29,9 +60,9 @@ int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, cha
 	memcpy(f->name, l->name, sizeof(f->name));
 	f->ifindex = l->ifindex;
 	f->top = top;
-	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%s-%s.json",
-		 (unsigned long)st.st_ino, l->name, top == TC_H_ROOT ? "root" : "ingress");
-	return 0;
+	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%u-%s.json",
+		 (unsigned long)st.st_ino, l->ifindex, top == TC_H_ROOT ? "root" : "ingress");
+	return find_where(f->where, err, errsize);
 }
 
 static char *to_hex(const uint8_t *v, size_t n)
@@ -100,7 +131,7 @@ static json_t *document(const struct tc_saved *f, const struct tc_state *s)
 
 	if (j && list && !json_object_set_new(j, "version", json_integer(VERSION)) &&
 	    !json_object_set_new(j, "interface", json_text(f->name)) &&
-	    !json_object_set_new(j, "ifindex", json_integer(f->ifindex)) &&
+	    !json_object_set_new(j, "where", json_string(f->where)) &&
 	    !put_objects(list, s, f->top) && !json_object_set(j, "objects", list)) {
 		json_decref(list);
 		return j;
@@ -243,13 +274,17 @@ static int parse(const struct tc_saved *f, const json_t *j, struct tc_state *s, 
 		 size_t errsize)
 {
 	const json_t *list = json_object_get(j, "objects");
+	const char *where;
 	uint8_t *v;
 	size_t n;
 	int status;
 
 	if (json_integer_value(json_object_get(j, "version")) != VERSION)
 		return fail_with(err, errsize, "%s: not of this version of weir", f->path);
-	if (json_integer_value(json_object_get(j, "ifindex")) != f->ifindex)
+	where = json_string_value(json_object_get(j, "where"));
+	if (!where)
+		return fail_with(err, errsize, "%s: it is damaged", f->path);
+	if (strcmp(where, f->where) != 0)
 		return 0;
 	v = json_is_array(list) ? bytes_of(list, &n) : NULL;
 	if (!v)

@@ -93,14 +93,12 @@ static int remember(struct tc_side *s, char *err, size_t errsize)
 	struct tc_saved f;
 	char why[TEXT];
 
-	if (owner == TC_WEIR)
+	/* weir's own may have been deleted by hand: what is written down is owed until remove
+	 */
+	if (owner != TC_SOMEBODY)
 		return 0;
 	if (tc_saved_find(&f, &s->link, s->top, err, errsize))
 		return -1;
-	if (owner == TC_NOBODY) { /* what is written down is of another time */
-		tc_saved_drop(&f);
-		return 0;
-	}
 	if (tc_rebuild_try(&s->link, &s->state, s->top, why, sizeof(why)))
 		return fail_with(err, errsize,
 				 "%s: what is there could not be put back, and is not "
@@ -234,8 +232,7 @@ int tc_side_revert(struct tc_nl *nl, struct tc_side *s, char *err, size_t errsiz
 	} else {
 		status = tc_undo(nl, s->link.ifindex, &s->done, err, errsize);
 		/* others' actions among weir's: see restore() */
-		if (s->top == TC_H_INGRESS &&
-		    (status || insist_as_before(nl, s, err, errsize)))
+		if (s->top == TC_H_INGRESS && (status || insist_as_before(nl, s, err, errsize)))
 			status = put_back(nl, s, err, errsize);
 	}
 	if (!status)

@@ -6,7 +6,9 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tc-lib.sh"
 router_up
-saved() { ls /run/weir/tc/*-"$1".json 2>/dev/null | grep -c "/$(in_r stat -L -c %i /proc/self/ns/net)-"; }
+# saved DEVICE-POINT: the file of what was replaced there
+saved_file() { echo "/run/weir/tc/$(in_r stat -L -c %i /proc/self/ns/net)-$(in_r cat "/sys/class/net/${1%-*}/ifindex")-${1##*-}.json"; }
+saved() { ls "$(saved_file "$1")" 2>/dev/null | wc -l; }
 cat >"$tmp/p.yaml" <<'EOP'
 links:
   - name: up
@@ -38,6 +40,7 @@ htb() {
 tbf() { in_r tc qdisc add dev wan root tbf rate 5mbit burst 20000 latency 50ms peakrate 6mbit mtu 2000 overhead 8; }
 fifo() { in_r tc qdisc add dev wan root handle 77: stab overhead 24 pfifo limit 12; }
 bfifo() { in_r tc qdisc add dev wan root bfifo limit 99999; }
+mq() { in_r tc qdisc add dev wan root handle 8: mq && in_r tc qdisc add dev wan parent 8:2 handle 82: pfifo limit 9; }
 # where the kernel has them
 prio() { in_r tc qdisc add dev wan root handle 5: prio bands 4 && in_r tc qdisc add dev wan parent 5:2 sfq perturb 10; }
 fqc() { in_r tc qdisc add dev wan root handle 6: fq_codel limit 500 target 7ms interval 90ms noecn; }
@@ -47,7 +50,7 @@ netem() { in_r tc qdisc add dev wan root handle 5: netem delay 20ms 3ms loss 1%;
 hfsc() { in_r tc qdisc add dev wan root handle 5: hfsc default 1 && in_r tc class add dev wan parent 5: classid 5:1 hfsc sc rate 5mbit ul rate 7mbit; }
 fq() { in_r tc qdisc add dev wan root handle 5: fq maxrate 50mbit; }
 cake() { in_r tc qdisc add dev wan root handle 8: cake bandwidth 9mbit besteffort nat; }
-for tree in htb tbf fifo bfifo prio fqc cake drr netem hfsc fq; do
+for tree in htb tbf fifo bfifo mq prio fqc cake drr netem hfsc fq; do
 	if ! $tree 2>"$tmp/tree"; then
 		in_r tc qdisc del dev wan root 2>/dev/null
 		echo "# no $tree here: $(head -n 1 "$tmp/tree")"
@@ -103,15 +106,15 @@ in_r tc qdisc del dev wan root
 # What was written down is damaged
 htb
 wtc apply --replace "$tmp/p.yaml"
-file=$(ls /run/weir/tc/"$(in_r stat -L -c %i /proc/self/ns/net)"-wan-root.json)
+file=$(saved_file wan-root)
 is "what is written down is root's alone" "$(stat -c %a "$file")" 600
 cp "$file" "$tmp/saved"
 before=$(snapshot wan)
-for damage in 's/[0-9a-f]"/zz"/' 's/"version": 1/"version": 9/' 's/"objects"/"object"/' 's/^{/[/'; do
+for damage in 's/[0-9a-f]"/zz"/' 's/"version": 2/"version": 9/' 's/"objects"/"object"/' 's/^{/[/'; do
 	sed "$damage" "$tmp/saved" >"$file"
 	wtc remove "$tmp/p.yaml"
 	is "damaged ($damage): refused" $? 2
-	like "... and its name is told" "$tmp/err" "wan-root.json"
+	like "... and its name is told" "$tmp/err" "-root.json"
 	is "... nothing is removed" "$(snapshot wan)" "$before"
 done
 cp "$tmp/saved" "$file"
