@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "gw/cmd_tc.h"
 #include "gw/cmd_tc_links.h"
 #include "gw/json.h"
+#include "gw/tc_ingress.h"
 
 /*
  * From here on this process is alone with it, and nothing of all or nothing is left half done
@@ -114,6 +116,36 @@ int cmd_tc_apply(int argc, char **argv)
 	return status;
 }
 
+/* Whether a link of the policy has that way of the interface. */
+static bool is_claimed(const struct policy *p, const char *interface, enum policy_direction way)
+{
+	for (size_t i = 0; i < p->n_link; i++) {
+		const struct policy_link *l = p->link[i];
+
+		if (l->interface && !strcmp(l->interface, interface) && l->direction == way)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * With what an earlier version of the policy, whose link had another direction, has left on
+ * the interface. 1: removed; 0: there was nothing of weir's; -1 with err.
+ */
+static int remove_one(const struct policy *p, const struct policy_link *l, char *err,
+		      size_t errsize)
+{
+	bool in = l->direction == POLICY_INGRESS;
+	bool both = !is_claimed(p, l->interface, in ? POLICY_EGRESS : POLICY_INGRESS);
+	int done = tc_remove(l, err, errsize), other = 0, table = 0;
+
+	if (done >= 0 && both)
+		other = tc_remove_other(l, err, errsize);
+	if (done >= 0 && other >= 0 && (!in || both))
+		table = tc_nat_remove(l->interface, err, errsize);
+	return done < 0 || other < 0 || table < 0 ? -1 : done | other | table;
+}
+
 static int remove_all(const struct tc_links *l, const struct tc_args *a)
 {
 	json_t *links, *doc = a->json ? tc_links_document(l, &links) : NULL;
@@ -122,18 +154,20 @@ static int remove_all(const struct tc_links *l, const struct tc_args *a)
 
 	/* one that cannot be removed is no reason to keep the others */
 	for (size_t i = l->n; i-- > 0;) {
-		int removed = tc_remove(l->link[i], err, sizeof(err));
-		int table = removed < 0 || l->link[i]->direction == POLICY_INGRESS
-				    ? 0
-				    : tc_nat_remove(l->link[i]->interface, err, sizeof(err));
+		int removed = remove_one(l->policy, l->link[i], err, sizeof(err));
 
-		removed = table < 0 ? table : removed | table;
 		if (removed < 0) {
 			status = cmd_fail("link \"%s\": %s", l->link[i]->name, err);
 			continue;
 		}
 		if (doc) {
-			json_t *j = tc_links_entry(l->link[i], NULL);
+			char ifb[IFNAMSIZ];
+			json_t *j;
+
+			tc_ingress_name(l->link[i]->interface, ifb);
+			j = tc_links_entry(l->link[i], l->link[i]->direction == POLICY_INGRESS
+							       ? ifb
+							       : l->link[i]->interface);
 
 			json_object_set_new(j, "removed", json_boolean(removed));
 			json_array_append_new(links, j);

@@ -176,7 +176,6 @@ json_t *tc_links_entry(const struct policy_link *l, const char *device)
 
 	json_object_set_new(j, "link", json_text(l->name));
 	json_object_set_new(j, "interface", json_text(l->interface));
-	if (device)
-		json_object_set_new(j, "device", json_text(device));
+	json_object_set_new(j, "device", json_text(device));
 	return j;
 }

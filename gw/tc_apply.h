@@ -50,12 +50,12 @@ const char *tc_target_device(
 
 /*
  * What differs, a call of fn for each object: '+' the policy wants it and it is not there, '-'
- * it is there and not wanted, '~' it is otherwise (`is` and `want` are tc_object_text()s; NULL
- * where there is none). How many, or -1 with err.
+ * it is there and not wanted, '~' it is otherwise. `device` has it, the interface or its ifb;
+ * `is` and `want` are tc_object_text()s, NULL where there is none. How many, or -1 with err.
  */
-int tc_target_diff(struct tc_target *t,
-		   void (*fn)(void *arg, char what, const char *is, const char *want),
-		   void *arg, char *err, size_t errsize);
+typedef void tc_differs(void *arg, const char *device, char what, const char *is,
+			const char *want);
+int tc_target_diff(struct tc_target *t, tc_differs *fn, void *arg, char *err, size_t errsize);
 
 /*
  * Whether tc_target_apply() would refuse what somebody else has put there, as it was when it
@@ -88,5 +88,10 @@ int tc_lock(char *err, size_t errsize);
  * was nothing of weir's; -1 with err.
  */
 int tc_remove(const struct policy_link *l, char *err, size_t errsize);
+/*
+ * The same of the other direction of its interface: what is left where a link has been given
+ * another direction since it was applied.
+ */
+int tc_remove_other(const struct policy_link *l, char *err, size_t errsize);
 
 #endif

@@ -22,16 +22,20 @@ static int remove_side(struct tc_nl *nl, const struct tc_link *l, uint32_t top, 
 	return status;
 }
 
-/* l NULL: the interface is no more; its ifb may be there yet. */
+/*
+ * l NULL: the interface is no more; its ifb may be there yet. `leftover`: the policy asks for
+ * no ifb there, so that one of somebody else's may have its name.
+ */
 static int remove_ingress(struct tc_nl *nl, const char *interface, const struct tc_link *l,
-			  char *err, size_t errsize)
+			  bool leftover, char *err, size_t errsize)
 {
 	char words[256];
 	struct tc_link ifb;
 	int found = tc_ingress_find(nl, interface, &ifb, err, errsize), done = 0;
 
-	if (found < 0)
+	if (found < 0 && !leftover)
 		return -1;
+	found = found > 0;
 	if (l)
 		done = remove_side(nl, l, TC_H_INGRESS, found, err, errsize);
 	if (done < 0 || !found)
@@ -42,21 +46,24 @@ static int remove_ingress(struct tc_nl *nl, const char *interface, const struct 
 	return 1;
 }
 
-static int remove_link(struct tc_nl *nl, const struct policy_link *l, char *err, size_t errsize)
+static int remove_way(struct tc_nl *nl, const char *interface, enum policy_direction way,
+		      bool leftover, char *err, size_t errsize)
 {
 	struct tc_link link;
 	int error = 0;
 	bool gone;
 
-	gone = tc_link_find(nl, l->interface, &link, &error, err, errsize);
+	gone = tc_link_find(nl, interface, &link, &error, err, errsize);
 	if (gone && error != ENODEV)
 		return -1;
-	if (l->direction == POLICY_INGRESS)
-		return remove_ingress(nl, l->interface, gone ? NULL : &link, err, errsize);
+	if (way == POLICY_INGRESS)
+		return remove_ingress(nl, interface, gone ? NULL : &link, leftover, err,
+				      errsize);
 	return gone ? 0 : remove_side(nl, &link, TC_H_ROOT, false, err, errsize);
 }
 
-int tc_remove(const struct policy_link *l, char *err, size_t errsize)
+static int remove_link(const struct policy_link *l, enum policy_direction way, char *err,
+		       size_t errsize)
 {
 	struct tc_nl *nl;
 	int status;
@@ -66,7 +73,18 @@ int tc_remove(const struct policy_link *l, char *err, size_t errsize)
 	nl = tc_nl_open(err, errsize);
 	if (!nl)
 		return -1;
-	status = remove_link(nl, l, err, errsize);
+	status = remove_way(nl, l->interface, way, way != l->direction, err, errsize);
 	tc_nl_close(nl);
 	return status;
+}
+
+int tc_remove(const struct policy_link *l, char *err, size_t errsize)
+{
+	return remove_link(l, l->direction, err, errsize);
+}
+
+int tc_remove_other(const struct policy_link *l, char *err, size_t errsize)
+{
+	return remove_link(l, l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS,
+			   err, errsize);
 }

@@ -83,3 +83,89 @@ wtc apply "$tmp/in.yaml"
 is "... it goes with one change" "$? $(cat "$tmp/out")" "0 up: wi-wan: 1 object changed"
 wtc diff "$tmp/in.yaml"
 is "... nothing differs" "$? $(cat "$tmp/out")" "0 "
+is "... each line says where the object is" "$(
+	in_r tc qdisc del dev wan ingress
+	wtc diff "$tmp/in.yaml" --json
+	python3 -c "
+import json
+d = json.load(open('$tmp/out'))['links'][0]
+print(d['device'], [x['device'] for x in d['differ']])"
+)" "wi-wan ['wan', 'wan']"
+wtc apply "$tmp/in.yaml" && wtc diff "$tmp/in.yaml"
+is "... and it is mended" "$? $(cat "$tmp/out")" "0 "
+
+# ---- All is as it was: also that the ifb was down
+in_r ip link set wi-wan down
+wtc apply "$tmp/two.yaml"
+is "an ifb that was down is down again when another link is refused" \
+	"$? $(in_r cat /sys/class/net/wi-wan/flags)" "2 0x82"
+in_r tc qdisc del dev lan root
+
+# ---- A policy that was edited since: its link has another direction, and remove takes both
+wtc apply "$tmp/in.yaml"
+wtc remove "$tmp/p.yaml" --json
+is "applied to what comes in, removed by a policy for what leaves" "$? $(python3 -c "
+import json
+d = json.load(open('$tmp/out'))['links'][0]
+print(d['device'], d['removed'])")" "0 wan True"
+is "... nothing is left" "$(snapshot wan)$(in_r ip -o link show type ifb)" "$clean"
+wtc apply "$tmp/p.yaml"
+wtc remove "$tmp/in.yaml"
+is "... and the other way round" "$? $(cat "$tmp/out") $(snapshot wan)" "0 up: wan: removed $clean"
+in_r ip link add wi-wan type veth peer name other
+wtc apply "$tmp/p.yaml" && wtc remove "$tmp/p.yaml"
+is "... others may use the name that an ifb would have" "$? $(cat "$tmp/out")" "0 up: wan: removed"
+in_r ip link del other
+{
+	policy wan
+	policy wan "direction: ingress" | sed '1d; s/name: up/name: down/'
+} >"$tmp/both.yaml"
+wtc apply "$tmp/both.yaml"
+wtc remove "$tmp/both.yaml" --link up
+is "... one link of two takes its own alone" "$? $(in_r ip -o link show type ifb | wc -l) $(in_r tc qdisc show dev wan | cut -d' ' -f2 | xargs)" \
+	"0 1 noqueue ingress"
+wtc remove "$tmp/both.yaml"
+is "... and the other goes with the policy" "$(snapshot wan)$(in_r ip -o link show type ifb)" "$clean"
+
+# ---- What was replaced belongs to one interface of one namespace
+tbf() { in_r tc qdisc add dev "$1" root handle 5: tbf rate 5mbit burst 20000 limit 30000; }
+tbf wan
+before=$(snapshot wan)
+wtc apply --replace "$tmp/p.yaml"
+in_r ip link set wan name wan2
+policy wan2 >"$tmp/wan2.yaml"
+wtc diff "$tmp/wan2.yaml"
+is "an interface that was renamed has what it had" "$?" 0
+wtc remove "$tmp/wan2.yaml"
+in_r ip link set wan2 name wan
+is "... and gets back what it had had" "$? $(snapshot wan)" "0 $before"
+wtc apply --replace "$tmp/p.yaml"
+in_r tc qdisc del dev wan root
+wtc apply "$tmp/p.yaml" && wtc remove "$tmp/p.yaml"
+is "... also when weir's was deleted by hand meanwhile" "$? $(snapshot wan)" "0 $before"
+wtc apply --replace "$tmp/p.yaml"
+file=/run/weir/tc/$(in_r stat -L -c %i /proc/self/ns/net)-$(in_r cat /sys/class/net/wan/ifindex)-root.json
+sed -i -E 's|("where": "[^/]*/)[0-9]+|\10|' "$file"
+in_r tc qdisc del dev wan root
+wtc remove "$tmp/p.yaml"
+is "... a file of a namespace that had the same number is not of this one" "$? $(cat "$tmp/out") $(snapshot wan)" \
+	"0 up: wan: nothing of weir's $clean"
+ok "... and is no more" test ! -e "$file"
+# the loopback, whose packets are larger than those of the device that it is tried on
+tbf lo
+before=$(snapshot lo)
+policy lo >"$tmp/lo.yaml"
+wtc apply --replace "$tmp/lo.yaml"
+is "the loopback's is replaced as well" "$? $(grep -v warning "$tmp/err")" "0 "
+wtc remove "$tmp/lo.yaml"
+is "... and back" "$? $(snapshot lo)" "0 $before"
+
+# ---- Names
+in_r ip link property add dev wan altname uplink0
+policy uplink0 >"$tmp/alt.yaml"
+wtc apply "$tmp/alt.yaml"
+is "another name of an interface" "$?" 2
+like "... its own is said" "$tmp/err" '"uplink0" is another name of the interface "wan"'
+wtc remove "$tmp/alt.yaml"
+is "... remove as well" "$? $(grep -c 'another name' "$tmp/err")" "2 1"
+finish
