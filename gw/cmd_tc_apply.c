@@ -116,18 +116,6 @@ int cmd_tc_apply(int argc, char **argv)
 	return status;
 }
 
-/* Whether a link of the policy has that way of the interface. */
-static bool is_claimed(const struct policy *p, const char *interface, enum policy_direction way)
-{
-	for (size_t i = 0; i < p->n_link; i++) {
-		const struct policy_link *l = p->link[i];
-
-		if (l->interface && !strcmp(l->interface, interface) && l->direction == way)
-			return true;
-	}
-	return false;
-}
-
 /*
  * With what an earlier version of the policy, whose link had another direction, has left on
  * the interface. 1: removed; 0: there was nothing of weir's; -1 with err.
@@ -136,7 +124,7 @@ static int remove_one(const struct policy *p, const struct policy_link *l, char 
 		      size_t errsize)
 {
 	bool in = l->direction == POLICY_INGRESS;
-	bool both = !is_claimed(p, l->interface, in ? POLICY_EGRESS : POLICY_INGRESS);
+	bool both = !tc_links_other(p, l);
 	int done = tc_remove(l, err, errsize), other = 0, table = 0;
 
 	if (done >= 0 && both)

@@ -119,6 +119,35 @@ static int open_nat(struct tc_links *l, size_t i, const struct tc_args *a,
 	return *err ? cmd_fail("link \"%s\": %s", l->link[i]->name, err) : CMD_NO;
 }
 
+bool tc_links_other(const struct policy *p, const struct policy_link *l)
+{
+	for (size_t i = 0; i < p->n_link; i++) {
+		const struct policy_link *o = p->link[i];
+
+		if (o->interface && !strcmp(o->interface, l->interface) &&
+		    o->direction != l->direction)
+			return true;
+	}
+	return false;
+}
+
+/* What its policy had in the other direction when it was applied shapes on beside it. */
+static int tell_left_over(const struct tc_links *l, size_t i, struct policy_report *r)
+{
+	const struct policy_link *p = l->link[i];
+	char err[512];
+	int there = tc_links_other(l->policy, p) ? 0 : tc_other_there(p, err, sizeof(err));
+
+	if (there > 0)
+		policy_complain(
+			r, POLICY_WARNING, l->policy->file, p->mark,
+			"link \"%s\": what %s by %s is shaped as well, as weir did it for "
+			"an earlier policy; \"weir tc remove\" takes both away",
+			p->name, p->direction == POLICY_EGRESS ? "comes in" : "leaves",
+			p->interface);
+	return there < 0 ? cmd_fail("link \"%s\": %s", p->name, err) : CMD_OK;
+}
+
 int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
 {
 	struct policy_report to = {.fn = cmd_complain};
@@ -135,6 +164,8 @@ int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
 
 		if (!s)
 			s = open_nat(l, i, a, complain ? &g.report : NULL);
+		if (!s)
+			s = tell_left_over(l, i, &g.report);
 		status = s > status ? s : status;
 		if (!s && complain &&
 		    tc_plan_complain(tc_target_plan(l->target[i]), l->policy,

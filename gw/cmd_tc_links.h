@@ -35,6 +35,8 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check);
  * (with `strict` as of errors). CMD_OK, or an exit code.
  */
 int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain);
+/* Whether the other direction of a link's interface is another link's. */
+bool tc_links_other(const struct policy *p, const struct policy_link *l);
 void tc_links_close(struct tc_links *l);
 
 /* A document with a list of links, which is borrowed; and its end. */

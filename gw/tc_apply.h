@@ -93,5 +93,7 @@ int tc_remove(const struct policy_link *l, char *err, size_t errsize);
  * another direction since it was applied.
  */
 int tc_remove_other(const struct policy_link *l, char *err, size_t errsize);
+/* Whether tc_remove_other() would find something of weir's: 1 or 0; -1 with err. */
+int tc_other_there(const struct policy_link *l, char *err, size_t errsize);
 
 #endif

@@ -88,3 +88,31 @@ int tc_remove_other(const struct policy_link *l, char *err, size_t errsize)
 	return remove_link(l, l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS,
 			   err, errsize);
 }
+
+static int look_there(struct tc_nl *nl, const struct policy_link *l, char *err, size_t errsize)
+{
+	bool in = l->direction == POLICY_EGRESS;
+	struct tc_side s = {.top = in ? TC_H_INGRESS : TC_H_ROOT};
+	struct tc_link ifb;
+	int status;
+
+	/* of a name that is somebody else's: none of weir's */
+	s.ifb = in && tc_ingress_find(nl, l->interface, &ifb, err, errsize) > 0;
+	if (s.ifb)
+		return 1;
+	if (tc_link_find(nl, l->interface, &s.link, NULL, err, errsize) ||
+	    tc_side_read(nl, &s, err, errsize))
+		return -1;
+	status = tc_side_owner(&s) == TC_WEIR;
+	tc_side_forget(&s);
+	return status;
+}
+
+int tc_other_there(const struct policy_link *l, char *err, size_t errsize)
+{
+	struct tc_nl *nl = tc_nl_open(err, errsize);
+	int status = nl ? look_there(nl, l, err, errsize) : -1;
+
+	tc_nl_close(nl);
+	return status;
+}

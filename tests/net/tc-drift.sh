@@ -103,6 +103,9 @@ in_r tc qdisc del dev lan root
 
 # ---- A policy that was edited since: its link has another direction, and remove takes both
 wtc apply "$tmp/in.yaml"
+wtc diff "$tmp/p.yaml"
+like "what is left of another direction is told" "$tmp/err" \
+	'p.yaml:2:5: warning: link "up": what comes in by wan is shaped as well, as weir did it'
 wtc remove "$tmp/p.yaml" --json
 is "applied to what comes in, removed by a policy for what leaves" "$? $(python3 -c "
 import json
@@ -110,6 +113,8 @@ d = json.load(open('$tmp/out'))['links'][0]
 print(d['device'], d['removed'])")" "0 wan True"
 is "... nothing is left" "$(snapshot wan)$(in_r ip -o link show type ifb)" "$clean"
 wtc apply "$tmp/p.yaml"
+wtc apply "$tmp/in.yaml"
+like "... of the other as well" "$tmp/err" 'warning: link "up": what leaves by wan is shaped as well'
 wtc remove "$tmp/in.yaml"
 is "... and the other way round" "$? $(cat "$tmp/out") $(snapshot wan)" "0 up: wan: removed $clean"
 in_r ip link add wi-wan type veth peer name other
@@ -121,6 +126,7 @@ in_r ip link del other
 	policy wan "direction: ingress" | sed '1d; s/name: up/name: down/'
 } >"$tmp/both.yaml"
 wtc apply "$tmp/both.yaml"
+is "... and is not told where both are the policy's" "$(grep -c 'shaped as well' "$tmp/err")" 0
 wtc remove "$tmp/both.yaml" --link up
 is "... one link of two takes its own alone" "$? $(in_r ip -o link show type ifb | wc -l) $(in_r tc qdisc show dev wan | cut -d' ' -f2 | xargs)" \
 	"0 1 noqueue ingress"
