@@ -11,6 +11,11 @@
 #include "gw/json.h"
 #include "gw/tc_ingress.h"
 
+static void busy(void)
+{
+	fputs("weir: another weir is changing traffic control; waiting for it\n", stderr);
+}
+
 /*
  * From here on this process is alone with it, and nothing of all or nothing is left half done
  * because somebody was impatient.
@@ -20,7 +25,7 @@ static int alone(void)
 	sigset_t set;
 	char err[256];
 
-	if (tc_lock(err, sizeof(err)) < 0)
+	if (tc_lock(busy, err, sizeof(err)) < 0)
 		return cmd_fail("%s", err);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);

@@ -163,7 +163,7 @@ static int make_dir(char *err, size_t errsize)
 	return 0;
 }
 
-int tc_lock(char *err, size_t errsize)
+int tc_lock(void (*busy)(void), char *err, size_t errsize)
 {
 	static const char path[] = TC_SAVED_DIR "/lock";
 	int fd, status;
@@ -173,9 +173,11 @@ int tc_lock(char *err, size_t errsize)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return complain(path, err, errsize);
-	do
+	status = flock(fd, LOCK_EX | LOCK_NB);
+	if (status && errno == EWOULDBLOCK && busy)
+		busy();
+	while (status && (errno == EINTR || errno == EWOULDBLOCK))
 		status = flock(fd, LOCK_EX);
-	while (status && errno == EINTR);
 	if (!status)
 		return fd;
 	fail_with(err, errsize, "%s: %s", path, strerror(errno));

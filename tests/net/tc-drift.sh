@@ -34,6 +34,18 @@ ok "... nothing was written elsewhere" test ! -s /run/weir/tc/lock
 wtc diff "$tmp/p.yaml"
 is "... and it is applied" "$? $(cat "$tmp/out")" "0 "
 
+# ---- Two at once: the second waits, and says why nothing happens
+coproc flock /run/weir/tc/lock sh -c 'echo held; read -r end'
+read -r -u "${COPROC[0]}" held
+in_r "$WEIR" tc apply "$tmp/p.yaml" >"$tmp/out" 2>"$tmp/err" &
+second=$!
+pids+=("$second")
+ok "a second apply says that it waits" until_ok 20 grep -q '^weir: another weir is changing traffic control' "$tmp/err"
+is "... and has done nothing yet" "$(cat "$tmp/out")" ""
+echo end >&"${COPROC[1]}"
+wait "$second"
+is "... and goes on when the first is done" "$? $(cat "$tmp/out")" "0 up: wan: nothing to change"
+
 # ---- What one class alone counts for a packet is seen, and put right in its place
 classid() { # CLASS
 	in_r "$WEIR" tc show "$tmp/p.yaml" --json | python3 -c "
