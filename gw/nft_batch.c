@@ -128,7 +128,9 @@ static void chain(struct nft_batch *b, const char *table, const char *name, bool
 		  int32_t priority)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
+	/* a base chain that is there is told its policy again */
+	uint16_t flags = base ? NLM_F_CREATE : NLM_F_CREATE | NLM_F_EXCL;
+	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWCHAIN, flags);
 
 	if (c && nlh) {
 		nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table);

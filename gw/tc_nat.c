@@ -15,16 +15,16 @@
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_bpf.h>
 
-#include <libnftnl/chain.h>
 #include <libnftnl/udata.h>
 
 #include "gw/fail.h"
 #include "gw/nft_batch.h"
 #include "gw/nft_expr.h"
+#include "gw/tc_nat_look.h"
 #include "qos/siphash.h"
 
-#define BASE "classify"
-#define COMMENT_MAX 120 /* of a rule, as nft shows it */
+#define BASE TC_NAT_BASE
+#define COMMENT_MAX TC_NAT_COMMENT
 #define CHAIN_NAME 16
 #define TABLE_NAME (sizeof(TC_NAT_TABLE) + IFNAMSIZ)
 
@@ -161,118 +161,52 @@ static struct nftnl_rule *class_rule(const struct tc_nat_plan *n, const struct t
 
 /* ---- What is there. */
 
-struct look {
-	const char *table;
-	char digest[COMMENT_MAX + 1];
-	size_t rules;
-	char **chain; /* those that are jumped to */
-	size_t n_chain;
-	bool base, failed;
-};
-
-static void look_free(struct look *l)
+/* That of one rule, and the rule is freed. 0 where there was no memory for it: it differs. */
+static uint64_t content_of(struct nftnl_rule *r, const char *chain, uint32_t place)
 {
-	for (size_t i = 0; i < l->n_chain; i++)
-		free(l->chain[i]);
-	free(l->chain);
-}
+	uint64_t h = r ? tc_nat_content(r, chain, place) : 0;
 
-static int take_udata(const struct nftnl_udata *attr, void *arg)
-{
-	struct look *l = arg;
-
-	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT)
-		snprintf(l->digest, sizeof(l->digest), "%.*s", (int)nftnl_udata_len(attr),
-			 (const char *)nftnl_udata_get(attr));
-	return 0;
-}
-
-static void look_at_rule(void *arg, const struct nlmsghdr *nlh)
-{
-	struct nftnl_rule *r = nftnl_rule_alloc();
-	struct look *l = arg;
-
-	if (r && !nftnl_rule_nlmsg_parse(nlh, r)) {
-		const char *table = nftnl_rule_get_str(r, NFTNL_RULE_TABLE);
-		const char *chain = nftnl_rule_get_str(r, NFTNL_RULE_CHAIN);
-		bool mine = table && chain && !strcmp(table, l->table);
-		uint32_t len = 0;
-		const void *data = mine && !strcmp(chain, BASE)
-					   ? nftnl_rule_get_data(r, NFTNL_RULE_USERDATA, &len)
-					   : NULL;
-
-		l->rules += mine;
-		if (data)
-			nftnl_udata_parse(data, len, take_udata, l);
-	}
 	if (r)
 		nftnl_rule_free(r);
+	return h;
 }
 
-static void look_at_chain(void *arg, const struct nlmsghdr *nlh)
+/* What tc_nat_look() would find of this plan's rules. */
+static uint64_t content(const struct tc_nat_plan *n)
 {
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct look *l = arg;
-	char **v;
+	const struct policy_link *l = n->plan->link;
+	uint32_t *place = calloc(l->n_all + 1, sizeof(*place));
+	char chain[CHAIN_NAME];
+	uint64_t sum = content_of(jump_rule(n), BASE, 0);
 
-	if (c && !nftnl_chain_nlmsg_parse(nlh, c)) {
-		const char *table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE);
-		const char *name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
+	for (size_t i = 0; place && i < n->rules.n; i++) {
+		const struct tc_rule *r = &n->rules.v[i];
 
-		if (table && name && !strcmp(table, l->table)) {
-			l->base |= !strcmp(name, BASE);
-			v = strcmp(name, BASE)
-				    ? realloc(l->chain, (l->n_chain + 1) * sizeof(*v))
-				    : NULL;
-			if (v) {
-				l->chain = v;
-				v[l->n_chain] = strdup(name);
-				l->failed |= !v[l->n_chain];
-				l->n_chain += v[l->n_chain] != NULL;
-			} else if (strcmp(name, BASE) != 0) {
-				l->failed = true;
-			}
-		}
+		chain_name(r->at, chain);
+		sum += content_of(class_rule(n, r), chain, place[r->at->index]++);
 	}
-	if (c)
-		nftnl_chain_free(c);
+	free(place);
+	return sum;
 }
 
-/* 0, or -1 with errno. A kernel without nf_tables has none. */
-static int look(struct look *l, const char *table)
-{
-	int error;
-
-	*l = (struct look){.table = table};
-	if (!nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look_at_chain, l) &&
-	    !nft_dump(NFT_MSG_GETRULE, NFPROTO_INET, look_at_rule, l)) {
-		if (!l->failed)
-			return 0;
-		errno = ENOMEM;
-	}
-	error = errno;
-	look_free(l);
-	errno = error;
-	return -1;
-}
-
-static bool is_same(const struct tc_nat_plan *n, const struct look *l)
+static bool is_same(const struct tc_nat_plan *n, const struct tc_nat_look *l)
 {
 	char want[COMMENT_MAX + 1];
 
 	digest_text(n, want);
 	/* one rule more: that of the base chain */
-	return !strcmp(want, l->digest) && l->rules == n->rules.n + 1;
+	return !strcmp(want, l->digest) && l->rules == n->rules.n + 1 &&
+	       l->content == content(n) && !l->dormant && !l->drops;
 }
 
 int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 {
 	char table[TABLE_NAME];
-	struct look l;
+	struct tc_nat_look l;
 	int state;
 
 	table_name(interface, table);
-	if (look(&l, table))
+	if (tc_nat_look(&l, table))
 		return errno == EOPNOTSUPP || errno == ENOENT ? TC_NAT_NONE : -1;
 	if (!l.rules) {
 		state = TC_NAT_NONE;
@@ -281,7 +215,7 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 	} else {
 		state = is_same(n, &l) ? TC_NAT_SAME : TC_NAT_OTHER;
 	}
-	look_free(&l);
+	tc_nat_look_free(&l);
 	return state;
 }
 
@@ -327,16 +261,17 @@ static const char *hint(int error)
 }
 
 /* What turns the table that is there into this one. Its base chain stays if there is one. */
-static void put_table(struct nft_batch *b, const struct tc_nat_plan *n, const struct look *l)
+static void put_table(struct nft_batch *b, const struct tc_nat_plan *n,
+		      const struct tc_nat_look *l)
 {
+	/* there or not; no flags: it is awake again */
+	nft_table(b, n->table, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0);
 	if (l->base || l->n_chain) {
 		nft_flush(b, n->table, NULL);
 		for (size_t i = 0; i < l->n_chain; i++)
 			nft_delete_chain(b, n->table, l->chain[i]);
-	} else {
-		nft_table(b, n->table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, 0);
 	}
-	if (!l->base)
+	if (!l->base || l->drops)
 		nft_base_chain(b, n->table, BASE, TC_NAT_PRIORITY);
 	put_chains(b, n);
 	nft_rule(b, jump_rule(n));
@@ -347,28 +282,28 @@ static void put_table(struct nft_batch *b, const struct tc_nat_plan *n, const st
 static int put_job(struct nft_batch *b, const struct tc_nat_job *job)
 {
 	char table[TABLE_NAME];
-	struct look l;
+	struct tc_nat_look l;
 	int status = 0;
 
 	if (!job->interface)
 		return 0;
 	table_name(job->interface, table);
-	if (look(&l, table))
+	if (tc_nat_look(&l, table))
 		return errno == EOPNOTSUPP && !job->wanted ? 0 : -1;
 	if (job->wanted && !is_same(&job->plan, &l)) {
 		put_table(b, &job->plan, &l);
 		status = 1;
-	} else if (!job->wanted && (l.base || l.n_chain)) {
+	} else if (!job->wanted && l.there) {
 		nft_table(b, table, NFT_MSG_DELTABLE, 0, 0);
 		status = 1;
 	}
-	look_free(&l);
+	tc_nat_look_free(&l);
 	return status;
 }
 
 static size_t messages(const struct tc_nat_job *job)
 {
-	return job->wanted ? job->plan.rules.n + 2 * job->plan.plan->link->n_all + 4 : 1;
+	return job->wanted ? job->plan.rules.n + 2 * job->plan.plan->link->n_all + 5 : 1;
 }
 
 int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errsize)
@@ -437,17 +372,17 @@ static int end(const char *interface, bool empty, char *err, size_t errsize)
 	char table[TABLE_NAME];
 	struct mnl_socket *nl;
 	struct nft_batch b;
-	struct look l;
+	struct tc_nat_look l;
 	bool there;
 	int error;
 
 	table_name(interface, table);
-	if (look(&l, table))
+	if (tc_nat_look(&l, table))
 		return errno == EOPNOTSUPP || errno == ENOENT
 			       ? 0
 			       : fail_with(err, errsize, "nftables: %s", strerror(errno));
-	there = empty ? l.rules : l.base || l.n_chain;
-	look_free(&l);
+	there = empty ? l.rules : l.there;
+	tc_nat_look_free(&l);
 	if (!there)
 		return 0;
 	nl = open_nft(err, errsize);

@@ -17,9 +17,9 @@
  *     }
  *
  * The table is not owned by a process: it stays as the qdiscs stay. A digest of what it was
- * made from is the comment of its first rule, so that drift is seen without reading programs
- * back. The base chain is never made anew: deleting one drops what any netfilter queue of the
- * host holds, weir's own too. (Removing the table does so, once.)
+ * made from is the comment of its first rule; drift is seen by that and by what the kernel
+ * tells of each rule. The base chain is never made anew: deleting one drops what any netfilter
+ * queue of the host holds, weir's own too. (Removing the table does so, once.)
  */
 #ifndef WEIR_GW_TC_NAT_H
 #define WEIR_GW_TC_NAT_H

@@ -35,7 +35,12 @@ wtc diff "$tmp/p.yaml"
 is "... and it is applied" "$? $(cat "$tmp/out")" "0 "
 
 # ---- Two at once: the second waits, and says why nothing happens
-coproc flock /run/weir/tc/lock sh -c 'echo held; read -r end'
+coproc python3 -c "
+import fcntl
+f = open('/run/weir/tc/lock')
+fcntl.flock(f, fcntl.LOCK_EX)
+print('held', flush=True)
+input()"
 read -r -u "${COPROC[0]}" held
 in_r "$WEIR" tc apply "$tmp/p.yaml" >"$tmp/out" 2>"$tmp/err" &
 second=$!
@@ -65,6 +70,21 @@ for key in "linklayer atm" "mpu 1000" "overhead 10"; do
 	wtc diff "$tmp/p.yaml"
 	is "... nothing differs" "$?" 0
 done
+# ... and what a queue has that no policy says
+sed 's/queue: fifo, limit: 500p/queue: fq_codel/' "$tmp/p.yaml" >"$tmp/fq.yaml"
+wtc apply "$tmp/fq.yaml"
+if in_r tc qdisc show dev wan | grep -q fq_codel; then
+	rest=$(classid rest)
+	for key in "memory_limit 4096" "drop_batch 1" "ce_threshold 1ms"; do
+		in_r tc qdisc change dev wan parent "$rest" fq_codel $key
+		wtc diff "$tmp/fq.yaml"
+		is "a queue with $key differs" "$?" 1
+		wtc apply "$tmp/fq.yaml" && wtc diff "$tmp/fq.yaml"
+		is "... and is mended" "$?" 0
+	done
+else
+	echo "# no fq_codel here"
+fi
 in_r tc qdisc del dev wan root
 in_r tc qdisc add dev wan root handle 7765: stab overhead 6 linklayer atm mtu 128 htb
 sed 's/rate: 20mbit/rate: 20mbit\n    overhead: 20/' "$tmp/p.yaml" >"$tmp/stab.yaml"

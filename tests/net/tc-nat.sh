@@ -79,6 +79,25 @@ wtc apply "$tmp/p.yaml"
 is "apply mends it" $? 0
 traffic three
 is "and packets are in their classes again" "$(counts)" "22 26 34 16"
+# ... one that was put in the place of another
+handle=$(in_r nft -a list chain inet weir-tc-wan c0 2>/dev/null | sed -n 's/.*# handle \([0-9]*\)$/\1/p' | tail -n 1)
+drift() { # WHAT COMMAND...
+	local what=$1
+	shift
+	"$@" 2>"$tmp/nft" || sed 's/^/# /' "$tmp/nft"
+	wtc diff "$tmp/p.yaml"
+	is "$what is a difference" "$? $(cut -c1-7 "$tmp/out")" "1 ${sign:-~} wan: "
+	wtc apply "$tmp/p.yaml" && wtc diff "$tmp/p.yaml"
+	is "... and mended" "$? $(cat "$tmp/out")" "0 "
+}
+drift "a rule in the place of another" in_r nft replace rule inet weir-tc-wan c0 handle "$handle" accept
+drift "a chain that drops" in_r nft 'add chain inet weir-tc-wan classify { policy drop; }'
+drift "a table that sleeps" in_r nft 'add table inet weir-tc-wan { flags dormant; }'
+empty_table() { in_r nft 'delete table inet weir-tc-wan; add table inet weir-tc-wan'; }
+sign=+ drift "a table that is empty" empty_table
+traffic four
+is "and packets are in their classes again" "$(counts)" "33 39 51 24"
+empty_table
 wtc remove "$tmp/p.yaml"
 ok "remove takes the table away" sh -c "! ip netns exec $ns-r nft list tables | grep -q weir-tc"
 
