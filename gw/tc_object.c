@@ -287,7 +287,9 @@ static void put_value(struct line *l, const struct tc_object *o)
 	case TC_BPF:
 		if (o->bpf.classid)
 			put(l, " classid %s", tc_handle_text(o->bpf.classid, h));
-		if (o->bpf.redirect)
+		if (o->bpf.redirect == TC_REDIRECT_GONE)
+			put(l, " redirect to an interface that is not there");
+		else if (o->bpf.redirect)
 			put(l, " redirect to interface %u", o->bpf.redirect);
 		put(l, " bytecode of %u", o->bpf.n);
 		break;

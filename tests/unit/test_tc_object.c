@@ -286,6 +286,9 @@ static void texts(void **state)
 	o.bpf.classid = 0;
 	o.bpf.redirect = 5;
 	reads(&o, "filter pref 100 parent 7765: bpf redirect to interface 5 bytecode of 12");
+	o.bpf.redirect = TC_REDIRECT_GONE;
+	reads(&o, "filter pref 100 parent 7765: bpf redirect to an interface that is not there "
+		  "bytecode of 12");
 	o = (struct tc_object){.kind = TC_QDISC,
 			       .type = TC_INGRESS,
 			       .parent = TC_H_INGRESS,
