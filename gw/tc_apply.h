@@ -79,8 +79,8 @@ struct tc_counters tc_target_counters(const struct tc_target *t, const struct po
 
 /*
  * Two at a time would undo each other's work: waits until no other process applies or
- * removes; busy (or NULL) is called once where that has to be waited for. The lock is this
- * process's until it ends, or closes what is returned; -1 with err.
+ * removes; busy (or NULL) is called once where that takes longer than a moment. The lock is
+ * this process's until it ends, or closes what is returned; -1 with err.
  */
 int tc_lock(void (*busy)(void), char *err, size_t errsize);
 

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gw/fail.h"
@@ -19,6 +20,8 @@
 
 #define VERSION 2
 #define SIZE_MOST (256u << 20)
+#define PAUSE 50000000L /* ns */
+#define PATIENCE 20	/* so often, before it is worth a word */
 
 /*
  * What tells this namespace of this boot from all that are, were and will be. A kernel before
@@ -166,6 +169,7 @@ static int make_dir(char *err, size_t errsize)
 int tc_lock(void (*busy)(void), char *err, size_t errsize)
 {
 	static const char path[] = TC_SAVED_DIR "/lock";
+	const struct timespec pause = {.tv_nsec = PAUSE};
 	int fd, status;
 
 	if (make_dir(err, errsize))
@@ -174,6 +178,10 @@ int tc_lock(void (*busy)(void), char *err, size_t errsize)
 	if (fd < 0)
 		return complain(path, err, errsize);
 	status = flock(fd, LOCK_EX | LOCK_NB);
+	for (int i = 0; i < PATIENCE && status && errno == EWOULDBLOCK; i++) {
+		nanosleep(&pause, NULL);
+		status = flock(fd, LOCK_EX | LOCK_NB);
+	}
 	if (status && errno == EWOULDBLOCK && busy)
 		busy();
 	while (status && (errno == EINTR || errno == EWOULDBLOCK))
