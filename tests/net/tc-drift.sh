@@ -160,8 +160,8 @@ in_r ip link del other
 wtc apply "$tmp/both.yaml"
 is "... and is not told where both are the policy's" "$(grep -c 'shaped as well' "$tmp/err")" 0
 wtc remove "$tmp/both.yaml" --link up
-is "... one link of two takes its own alone" "$? $(in_r ip -o link show type ifb | wc -l) $(in_r tc qdisc show dev wan | cut -d' ' -f2 | xargs)" \
-	"0 1 noqueue ingress"
+is "... one link of two takes its own alone" "$? $(in_r ip -o link show type ifb | wc -l) $(in_r tc qdisc show dev wan | cut -d' ' -f2 | tr '\n' ' ')" \
+	"0 1 noqueue ingress "
 wtc remove "$tmp/both.yaml"
 is "... and the other goes with the policy" "$(snapshot wan)$(in_r ip -o link show type ifb)" "$clean"
 
@@ -170,12 +170,13 @@ tbf() { in_r tc qdisc add dev "$1" root handle 5: tbf rate 5mbit burst 20000 lim
 tbf wan
 before=$(snapshot wan)
 wtc apply --replace "$tmp/p.yaml"
-in_r ip link set wan name wan2
+rename() { in_r ip link set "$1" down && in_r ip link set "$1" name "$2" && in_r ip link set "$2" up; }
+rename wan wan2
 policy wan2 >"$tmp/wan2.yaml"
 wtc diff "$tmp/wan2.yaml"
 is "an interface that was renamed has what it had" "$?" 0
 wtc remove "$tmp/wan2.yaml"
-in_r ip link set wan2 name wan
+rename wan2 wan
 is "... and gets back what it had had" "$? $(snapshot wan)" "0 $before"
 wtc apply --replace "$tmp/p.yaml"
 in_r tc qdisc del dev wan root
