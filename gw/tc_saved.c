@@ -17,6 +17,7 @@
 #include "gw/json.h"
 #include "gw/tc_apply.h"
 #include "gw/tc_tree.h"
+#include "qos/siphash.h"
 
 #define VERSION 2
 #define SIZE_MOST (256u << 20)
@@ -128,6 +129,46 @@ static int put_objects(json_t *list, const struct tc_state *s, uint32_t top)
 	return status;
 }
 
+/*
+ * A digest of all messages, so that a damaged file is told before anything is removed for it,
+ * and never becomes a tree that nobody had.
+ */
+static json_t *digest_of(const json_t *list)
+{
+	static const struct siphash_key key = {0x7765697220746320, 0x7361766564206279};
+	struct siphash h = siphash_begin(&key);
+	char text[17];
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		const json_t *hex = json_object_get(o, "messages");
+		const char *s = json_string_value(hex);
+		size_t n = s ? json_string_length(hex) : 0;
+
+		siphash_word(&h, 2, n);
+		for (size_t at = 0; at < n; at += sizeof(uint64_t)) {
+			uint64_t word = 0;
+
+			memcpy(&word, s + at, n - at < sizeof(word) ? n - at : sizeof(word));
+			siphash_word(&h, 2, word);
+		}
+	}
+	snprintf(text, sizeof(text), "%016llx",
+		 (unsigned long long)siphash_end(&h, 2, 4, json_array_size(list)));
+	return json_string(text);
+}
+
+static bool is_whole(const json_t *j, const json_t *list)
+{
+	json_t *digest = digest_of(list);
+	bool same = digest && json_equal(digest, json_object_get(j, "digest"));
+
+	json_decref(digest);
+	return same && json_array_size(list);
+}
+
 static json_t *document(const struct tc_saved *f, const struct tc_state *s)
 {
 	json_t *j = json_object(), *list = json_array();
@@ -135,7 +176,8 @@ static json_t *document(const struct tc_saved *f, const struct tc_state *s)
 	if (j && list && !json_object_set_new(j, "version", json_integer(VERSION)) &&
 	    !json_object_set_new(j, "interface", json_text(f->name)) &&
 	    !json_object_set_new(j, "where", json_string(f->where)) &&
-	    !put_objects(list, s, f->top) && !json_object_set(j, "objects", list)) {
+	    !put_objects(list, s, f->top) && !json_object_set(j, "objects", list) &&
+	    !json_object_set_new(j, "digest", digest_of(list))) {
 		json_decref(list);
 		return j;
 	}
@@ -284,6 +326,7 @@ static int parse(const struct tc_saved *f, const json_t *j, struct tc_state *s, 
 		 size_t errsize)
 {
 	const json_t *list = json_object_get(j, "objects");
+	char why[256];
 	const char *where;
 	uint8_t *v;
 	size_t n;
@@ -296,12 +339,12 @@ static int parse(const struct tc_saved *f, const json_t *j, struct tc_state *s, 
 		return fail_with(err, errsize, "%s: it is damaged", f->path);
 	if (strcmp(where, f->where) != 0)
 		return 0;
-	v = json_is_array(list) ? bytes_of(list, &n) : NULL;
+	v = json_is_array(list) && is_whole(j, list) ? bytes_of(list, &n) : NULL;
 	if (!v)
 		return fail_with(err, errsize, "%s: it is damaged", f->path);
-	status = tc_state_from(v, n, s, err, errsize);
+	status = tc_state_from(v, n, s, why, sizeof(why));
 	free(v);
-	return status ? -1 : 1;
+	return status ? fail_with(err, errsize, "%s: %s", f->path, why) : 1;
 }
 
 int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_t errsize)

@@ -3,9 +3,9 @@
  * What weir replaced on a device, written down until it is put back: a file in TC_SAVED_DIR for
  * each device and point (root, ingress), named after the network namespace and the number of
  * the interface, which stays when its name changes. JSON: a version, whose it is, and for each
- * object its text and the kernel's messages about it in hex. Both numbers may become another's
- * (a namespace that is new, a host that has started anew), so what belongs to no other is
- * inside: the namespace's cookie and the boot's.
+ * object its text and the kernel's messages about it in hex, with a digest. Both numbers may
+ * become another's (a namespace that is new, a host that has started anew), so what belongs to
+ * no other is inside: the namespace's cookie and the boot's.
  */
 #ifndef WEIR_GW_TC_SAVED_H
 #define WEIR_GW_TC_SAVED_H

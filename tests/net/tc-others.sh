@@ -110,7 +110,8 @@ file=$(saved_file wan-root)
 is "what is written down is root's alone" "$(stat -c %a "$file")" 600
 cp "$file" "$tmp/saved"
 before=$(snapshot wan)
-for damage in 's/[0-9a-f]"/zz"/' 's/"version": 2/"version": 9/' 's/"objects"/"object"/' 's/^{/[/'; do
+for damage in 's/\("messages": "[0-9a-f]*\)[0-9a-f]\{2\}"/\1ff"/' 's/"messages": "[0-9a-f]*"/"messages": ""/' \
+	's/"messages": "../"messages": "ff/' 's/[0-9a-f]"/zz"/' 's/"version": 2/"version": 9/' 's/"objects"/"object"/' 's/^{/[/'; do
 	sed "$damage" "$tmp/saved" >"$file"
 	wtc remove "$tmp/p.yaml"
 	is "damaged ($damage): refused" $? 2
