@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/tc_saved.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -62,10 +63,11 @@ int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, cha
 	if (stat("/proc/self/ns/net", &st))
 		return fail_with(err, errsize, "/proc/self/ns/net: %s", strerror(errno));
 	memcpy(f->name, l->name, sizeof(f->name));
+	f->ns = (unsigned long)st.st_ino;
 	f->ifindex = l->ifindex;
 	f->top = top;
-	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%u-%s.json",
-		 (unsigned long)st.st_ino, l->ifindex, top == TC_H_ROOT ? "root" : "ingress");
+	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%u-%s.json", f->ns, l->ifindex,
+		 top == TC_H_ROOT ? "root" : "ingress");
 	return find_where(f->where, err, errsize);
 }
 
@@ -246,6 +248,30 @@ static int sync_dir(void)
 	return status;
 }
 
+/*
+ * Of this namespace, what interfaces had that are no more: one that comes and goes has another
+ * number each time.
+ */
+static void sweep(unsigned long ns)
+{
+	DIR *d = opendir(TC_SAVED_DIR);
+	const struct dirent *e;
+	char name[IFNAMSIZ];
+
+	while (d && (e = readdir(d))) {
+		unsigned ifindex;
+		char *end;
+
+		if (strtoul(e->d_name, &end, 10) != ns || *end != '-')
+			continue;
+		ifindex = (unsigned)strtoul(end + 1, &end, 10);
+		if (*end == '-' && ifindex && !if_indextoname(ifindex, name) && errno == ENXIO)
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
 static int write_all(int fd, json_t *j)
 {
 	FILE *f = fdopen(fd, "w");
@@ -272,6 +298,7 @@ int tc_saved_write(const struct tc_saved *f, const struct tc_state *s, char *err
 	snprintf(temp, sizeof(temp), "%s.XXXXXX", f->path);
 	if (make_dir(err, errsize))
 		goto end;
+	sweep(f->ns);
 	fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0) {
 		fail_with(err, errsize, "%s: %s", temp, strerror(errno));
@@ -374,6 +401,7 @@ int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_
 
 void tc_saved_drop(const struct tc_saved *f)
 {
+	sweep(f->ns);
 	if (!unlink(f->path))
 		sync_dir();
 }

@@ -16,7 +16,8 @@
 struct tc_saved {
 	char path[128];
 	char name[IFNAMSIZ];
-	char where[64]; /* the boot and the namespace */
+	char where[64];	  /* the boot and the namespace */
+	unsigned long ns; /* the number of the namespace */
 	uint32_t ifindex, top;
 };
 
@@ -32,7 +33,7 @@ int tc_saved_write(const struct tc_saved *f, const struct tc_state *s, char *err
  * -1 with err.
  */
 int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_t errsize);
-/* It is of no use any more. */
+/* It is of no use any more; as are those of interfaces that are gone. */
 void tc_saved_drop(const struct tc_saved *f);
 
 #endif

@@ -190,6 +190,19 @@ wtc remove "$tmp/p.yaml"
 is "... a file of a namespace that had the same number is not of this one" "$? $(cat "$tmp/out") $(snapshot wan)" \
 	"0 up: wan: nothing of weir's $clean"
 ok "... and is no more" test ! -e "$file"
+# ... and of an interface that is gone: the next that is written down or done with takes it away
+in_r ip link add gone type veth peer name other
+tbf gone
+policy gone >"$tmp/gone.yaml"
+wtc apply --replace "$tmp/gone.yaml"
+file=/run/weir/tc/$(in_r stat -L -c %i /proc/self/ns/net)-$(in_r cat /sys/class/net/gone/ifindex)-root.json
+ok "what an interface had is written down" test -e "$file"
+in_r ip link del gone
+tbf wan
+wtc apply --replace "$tmp/p.yaml"
+ok "... until it is gone" test ! -e "$file"
+wtc remove "$tmp/p.yaml"
+in_r tc qdisc del dev wan root
 # the loopback, whose packets are larger than those of the device that it is tried on
 tbf lo
 before=$(snapshot lo)
