@@ -166,8 +166,10 @@ static int remove_all(const struct tc_links *l, const struct tc_args *a)
 			json_array_append_new(links, j);
 			continue;
 		}
-		printf("%s: %s: %s\n", l->link[i]->name, l->link[i]->interface,
-		       removed ? "removed" : "nothing of weir's");
+		printf("%s: %s: %s%s\n", l->link[i]->name, l->link[i]->interface,
+		       removed ? "removed" : "nothing of weir's",
+		       if_nametoindex(l->link[i]->interface) ? ""
+							     : " (there is no such interface)");
 	}
 	if (doc)
 		json_print(doc, stdout);

@@ -207,7 +207,7 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 
 	table_name(interface, table);
 	if (tc_nat_look(&l, table))
-		return errno == EOPNOTSUPP || errno == ENOENT ? TC_NAT_NONE : -1;
+		return tc_nat_no_tables(errno) ? TC_NAT_NONE : -1;
 	if (!l.rules) {
 		state = TC_NAT_NONE;
 	} else if (!n) {
@@ -289,7 +289,7 @@ static int put_job(struct nft_batch *b, const struct tc_nat_job *job)
 		return 0;
 	table_name(job->interface, table);
 	if (tc_nat_look(&l, table))
-		return errno == EOPNOTSUPP && !job->wanted ? 0 : -1;
+		return tc_nat_no_tables(errno) && !job->wanted ? 0 : -1;
 	if (job->wanted && !is_same(&job->plan, &l)) {
 		put_table(b, &job->plan, &l);
 		status = 1;
@@ -308,13 +308,11 @@ static size_t messages(const struct tc_nat_job *job)
 
 int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errsize)
 {
-	struct mnl_socket *nl = open_nft(err, errsize);
+	struct mnl_socket *nl;
 	int changed = 0, error = 0;
 	struct nft_batch b;
 	size_t room = 0;
 
-	if (!nl)
-		return -1;
 	for (size_t i = 0; i < n; i++)
 		room += messages(&job[i]);
 	nft_begin(&b, room);
@@ -327,10 +325,15 @@ int tc_nat_commit(const struct tc_nat_job *job, size_t n, char *err, size_t errs
 	if (error || !changed) {
 		free(b.mem);
 	} else {
+		nl = open_nft(err, errsize);
+		if (!nl) {
+			free(b.mem);
+			return -1;
+		}
 		load();
 		error = nft_commit(nl, &b);
+		mnl_socket_close(nl);
 	}
-	mnl_socket_close(nl);
 	if (error)
 		return fail_with(err, errsize,
 				 "nftables: rules for classification before address "
@@ -378,7 +381,7 @@ static int end(const char *interface, bool empty, char *err, size_t errsize)
 
 	table_name(interface, table);
 	if (tc_nat_look(&l, table))
-		return errno == EOPNOTSUPP || errno == ENOENT
+		return tc_nat_no_tables(errno)
 			       ? 0
 			       : fail_with(err, errsize, "nftables: %s", strerror(errno));
 	there = empty ? l.rules : l.there;

@@ -12,6 +12,7 @@
 
 #include "gw/nft_batch.h"
 #include "gw/tc_nat.h"
+#include "gw/tc_nat_look.h"
 
 /* The first base chain of type nat at postrouting. */
 struct who {
@@ -64,7 +65,7 @@ int tc_nat_who(char *who, size_t size)
 
 	/* a kernel without nf_tables has no chain */
 	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, look_at_chain, &w) &&
-	    errno != EOPNOTSUPP && errno != ENOENT)
+	    !tc_nat_no_tables(errno))
 		return -1;
 	if (!w.found &&
 	    (legacy("/proc/net/ip_tables_names") || legacy("/proc/net/ip6_tables_names"))) {

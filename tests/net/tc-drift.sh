@@ -220,4 +220,22 @@ is "another name of an interface" "$?" 2
 like "... its own is said" "$tmp/err" '"uplink0" is another name of the interface "wan"'
 wtc remove "$tmp/alt.yaml"
 is "... remove as well" "$? $(grep -c 'another name' "$tmp/err")" "2 1"
+policy nosuch >"$tmp/nosuch.yaml"
+wtc remove "$tmp/nosuch.yaml"
+is "an interface that is not there has nothing of weir's, and may be a slip" "$? $(cat "$tmp/out")" \
+	"0 up: nosuch: nothing of weir's (there is no such interface)"
+
+# ---- A kernel without netfilter's netlink translates nothing, and does the rest
+without() { in_r python3 tests/net/no-nfnetlink.py "$WEIR" tc "$@" "$tmp/p.yaml" >"$tmp/out" 2>"$tmp/err"; }
+without apply
+status=$?
+if [ "$status" = 77 ]; then
+	echo "# no seccomp here"
+else
+	is "apply without netfilter" "$status $(cat "$tmp/out")" "0 up: wan: 9 objects changed"
+	without diff
+	is "... diff" "$? $(cat "$tmp/out")" "0 "
+	without remove
+	is "... remove" "$? $(cat "$tmp/out")" "0 up: wan: removed"
+fi
 finish
