@@ -230,7 +230,7 @@ without() { in_r python3 tests/net/no-nfnetlink.py "$WEIR" tc "$@" "$tmp/p.yaml"
 without apply
 status=$?
 if [ "$status" = 77 ]; then
-	echo "# no seccomp here"
+	echo "# no system calls can be refused here (no seccomp, or no ctypes)"
 else
 	is "apply without netfilter" "$status $(cat "$tmp/out")" "0 up: wan: 9 objects changed"
 	without diff
