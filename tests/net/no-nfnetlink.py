@@ -5,17 +5,16 @@ kernel refuses a protocol that it does not know.
     python3 no-nfnetlink.py COMMAND...      exit status 77: that cannot be done here
 """
 
-import errno
 import os
-import platform
-import struct
 import sys
 
-SYS_SOCKET = {"x86_64": 41, "aarch64": 198, "riscv64": 198}.get(platform.machine())
 try:
     import ctypes
+    import errno
+    import struct
 except ImportError:  # a small python
-    SYS_SOCKET = None
+    sys.exit(77)
+SYS_SOCKET = {"x86_64": 41, "aarch64": 198, "riscv64": 198}.get(os.uname().machine)
 if SYS_SOCKET is None:
     sys.exit(77)
 NETLINK_NETFILTER = 12
