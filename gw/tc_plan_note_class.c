@@ -15,11 +15,6 @@
 #define NOTE(key, fidelity, ...) \
 	tc_note_at(b, c, c->parent ? c->mark : b->l->mark, key, fidelity, __VA_ARGS__)
 
-static bool weighs(enum policy_scheduler s)
-{
-	return s == POLICY_SCHED_DRR || s == POLICY_SCHED_WFQ;
-}
-
 static int note_wfq(struct tc_build *b, const struct policy_class *c)
 {
 	char size[POLICY_UNIT_TEXT], time[POLICY_UNIT_TEXT];
@@ -59,7 +54,7 @@ int tc_note_scheduler(struct tc_build *b, const struct policy_class *c)
 	return NOTE("scheduler", TC_LOOSE,
 		    "HTB lends by prio over the whole tree, so there is strict priority only "
 		    "below classes that have it themselves, each alone with its number: these "
-		    "classes share equally");
+		    "classes share, whatever their numbers");
 }
 
 static size_t leaves_below(const struct policy_class *c)
@@ -103,7 +98,7 @@ static int note_place(struct tc_build *b, const struct policy_class *c)
 		bad |= NOTE("priority", strict ? TC_EXACT : TC_LOOSE,
 			    strict ? "by prio"
 				   : "has no effect: see the scheduler of the class above");
-	if (!weighs(up->scheduler) || up->n_child < 2)
+	if (!c->weighs || up->n_child < 2)
 		return bad;
 	if (clamped(b, c))
 		bad |= NOTE("weight", TC_LOOSE,

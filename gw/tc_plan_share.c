@@ -22,16 +22,18 @@ typedef unsigned __int128 part;
 
 struct sharing {
 	struct tc_build *b;
-	part *of; /* by policy_class.index */
+	/* by policy_class.index */
+	part *of;
+	uint64_t
+		*peers; /* weights of its siblings of the same number (priority), its own too */
+	uint64_t *alike; /* how many these are */
 	part least[TC_PRIOS];
 	uint64_t sum[TC_PRIOS];
 };
 
 static uint32_t weight_of(const struct policy_class *c)
 {
-	enum policy_scheduler s = c->parent->scheduler;
-
-	return s == POLICY_SCHED_DRR || s == POLICY_SCHED_WFQ ? c->weight : 1;
+	return c->weighs ? c->weight : 1;
 }
 
 static int by_priority(const void *a, const void *b)
@@ -42,6 +44,19 @@ static int by_priority(const void *a, const void *b)
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
 	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The children of c, by number; to be freed. NULL: no memory. */
+static struct policy_class **sorted(const struct policy_class *c)
+{
+	struct policy_class **v = malloc(c->n_child * sizeof(struct policy_class *));
+
+	if (!v)
+		return NULL;
+	for (size_t i = 0; i < c->n_child; i++)
+		v[i] = c->child[i];
+	qsort(v, c->n_child, sizeof(struct policy_class *), by_priority);
+	return v;
 }
 
 static void set_prio(struct sharing *s, const struct policy_class *c, uint32_t rank)
@@ -68,12 +83,9 @@ static int64_t rank_below(struct sharing *s, const struct policy_class *c, uint3
 		return 1;
 	}
 	s->b->share[c->index].strict = true;
-	v = malloc(c->n_child * sizeof(struct policy_class *));
+	v = sorted(c);
 	if (!v)
 		return -1;
-	for (size_t i = 0; i < c->n_child; i++)
-		v[i] = c->child[i];
-	qsort(v, c->n_child, sizeof(struct policy_class *), by_priority);
 	for (size_t i = 0, next; i < c->n_child && used >= 0; i = next) {
 		uint32_t from = rank + (uint32_t)used;
 
@@ -88,30 +100,66 @@ static int64_t rank_below(struct sharing *s, const struct policy_class *c, uint3
 	return used;
 }
 
-/* Parents come before their children. */
-static void divide(struct sharing *s)
+/* Of n classes, in the order of their numbers, who shares with whom; without numbers, all. */
+static void find_peers(struct sharing *s, struct policy_class *const *v, size_t n, bool numbers)
+{
+	for (size_t i = 0, next; i < n; i = next) {
+		uint64_t sum = 0;
+
+		for (next = i; next < n && (!numbers || v[next]->priority == v[i]->priority);)
+			sum += weight_of(v[next++]);
+		for (size_t k = i; k < next; k++) {
+			s->peers[v[k]->index] = sum;
+			s->alike[v[k]->index] = next - i;
+		}
+	}
+}
+
+static int look_at_peers(struct sharing *s, const struct policy_class *c)
+{
+	bool numbers = c->scheduler == POLICY_SCHED_PRIORITY;
+	struct policy_class **v;
+
+	if (!numbers) {
+		find_peers(s, c->child, c->n_child, false);
+		return 0;
+	}
+	v = sorted(c);
+	if (!v)
+		return -1;
+	find_peers(s, v, c->n_child, true);
+	free(v);
+	return 0;
+}
+
+/* Parents come before their children. 0, or -1: no memory. */
+static int divide(struct sharing *s)
 {
 	const struct policy_link *l = s->b->l;
 
 	s->of[0] = WHOLE;
 	for (size_t i = 0; i < l->n_all; i++) {
 		const struct policy_class *c = l->all[i];
-		uint64_t sum = 0;
 
-		for (size_t k = 0; k < c->n_child; k++)
-			sum += weight_of(c->child[k]);
+		if (c->n_child && look_at_peers(s, c))
+			return -1;
 		for (size_t k = 0; k < c->n_child; k++) {
-			part *to = &s->of[c->child[k]->index];
+			size_t at = c->child[k]->index;
+			part *to = &s->of[at];
 
-			/* strictly one after the other: each as if it were alone */
-			*to = s->b->share[i].strict ? s->of[i]
-						    : s->of[i] * weight_of(c->child[k]) / sum;
+			/* strictly one after the other: those of a number as if they were alone
+			 */
+			*to = s->of[i] * weight_of(c->child[k]) / s->peers[at];
+			/* or numbers that HTB cannot tell apart: each has an equal part */
+			if (!s->b->share[i].strict)
+				*to = *to * s->alike[at] / c->n_child;
 			if (!*to)
 				*to = 1;
 		}
 		if (!c->n_child && s->of[i] < s->least[s->b->share[i].prio])
 			s->least[s->b->share[i].prio] = s->of[i];
 	}
+	return 0;
 }
 
 /* The lightest of a prio gets a packet: less than that, and HTB would send a packet anyway. */
@@ -139,18 +187,20 @@ int tc_share_build(struct tc_build *b)
 {
 	struct sharing s = {.b = b};
 	int64_t ranks;
+	int failed;
 
 	for (unsigned k = 0; k < TC_PRIOS; k++)
 		s.least[k] = WHOLE;
 	s.of = calloc(b->l->n_all, sizeof(*s.of));
-	ranks = s.of ? rank_below(&s, b->l->root, 0) : -1;
+	s.peers = calloc(b->l->n_all, sizeof(*s.peers));
+	s.alike = calloc(b->l->n_all, sizeof(*s.alike));
+	ranks = s.of && s.peers && s.alike ? rank_below(&s, b->l->root, 0) : -1;
 	b->crowded = ranks > TC_PRIOS;
-	if (ranks < 0) {
-		free(s.of);
-		return -1;
-	}
-	divide(&s);
-	set_quanta(&s);
+	failed = ranks < 0 || divide(&s) ? -1 : 0;
+	if (!failed)
+		set_quanta(&s);
 	free(s.of);
-	return 0;
+	free(s.peers);
+	free(s.alike);
+	return failed;
 }

@@ -119,6 +119,8 @@ struct policy_class {
 	bool weight_set;
 	int32_t priority; /* lower first; where the parent schedules by priority */
 	bool priority_set;
+	bool weighs; /* effective: its weight counts, by the scheduler and its siblings' numbers
+		      */
 	enum policy_scheduler scheduler; /* among its classes, if it has any; default: wfq */
 
 	/* its queue, where it has no classes */

@@ -129,11 +129,17 @@ static void check_place(struct reader *rd, const struct class_draft *d)
 			 "\"priority\"",
 			 policy_label(parent).s, policy_scheduler_name(s));
 	}
-	if (has(d, CK_WEIGHT) && s != POLICY_SCHED_DRR && s != POLICY_SCHED_WFQ)
+	if (!has(d, CK_WEIGHT) || c->weighs)
+		return;
+	if (s != POLICY_SCHED_PRIORITY)
 		complain(rd, POLICY_WARNING, policy_key_mark(d, CK_WEIGHT),
 			 "weight has no effect: the scheduler of %s is \"%s\", which has no "
 			 "weights",
 			 policy_label(parent).s, policy_scheduler_name(s));
+	else if (has(d, CK_PRIORITY))
+		complain(rd, POLICY_WARNING, policy_key_mark(d, CK_WEIGHT),
+			 "weight has no effect: no other class of %s has priority %d",
+			 policy_label(parent).s, (int)c->priority);
 }
 
 /* Keys that say how packets wait, where packets do not wait. */

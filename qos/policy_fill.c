@@ -6,6 +6,8 @@
  */
 #include "qos/policy_impl.h"
 
+#include <stdlib.h>
+
 #define LIMIT_FIFO 1000 /* packets; tc's for an interface, and for codel */
 #define LIMIT_FQ 10240	/* RFC 8290 */
 #define FLOWS 1024
@@ -110,6 +112,44 @@ static void fill_bursts(struct policy_class *c)
 		c->host_burst = default_burst(l, c->host_max.bps);
 }
 
+static int by_priority(const void *a, const void *b)
+{
+	const struct policy_class *x = *(struct policy_class *const *)a;
+	const struct policy_class *y = *(struct policy_class *const *)b;
+
+	return (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+/* Below priority, those that have their number with a sibling: they share by weight. */
+static void fill_equals(struct reader *rd, const struct policy_class *parent)
+{
+	size_t n = parent->n_child;
+	struct policy_class **v = calloc(n, sizeof(struct policy_class *));
+
+	if (!v) {
+		rd->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		v[i] = parent->child[i];
+	qsort(v, n, sizeof(struct policy_class *), by_priority);
+	for (size_t i = 1; i < n; i++)
+		if (v[i]->priority == v[i - 1]->priority)
+			v[i]->weighs = v[i - 1]->weighs = true;
+	free(v);
+}
+
+static void fill_weighs(struct reader *rd, const struct policy_class *parent)
+{
+	enum policy_scheduler s = parent->scheduler;
+
+	if (s == POLICY_SCHED_PRIORITY)
+		fill_equals(rd, parent);
+	else if (s == POLICY_SCHED_DRR || s == POLICY_SCHED_WFQ)
+		for (size_t i = 0; i < parent->n_child; i++)
+			parent->child[i]->weighs = true;
+}
+
 void policy_fill_link(struct reader *rd)
 {
 	struct link_draft *ld = rd->link;
@@ -136,6 +176,8 @@ void policy_fill_link(struct reader *rd)
 	for (size_t i = 0; i < l->n_all; i++) {
 		if (!l->all[i]->n_child)
 			fill_queue(&ld->draft[i]);
+		else
+			fill_weighs(rd, l->all[i]);
 		fill_bursts(l->all[i]);
 	}
 }

@@ -225,7 +225,7 @@ static void put_share(FILE *out, int depth, const struct policy_class *c)
 	} else if (c->min_burst || c->max_burst) {
 		put_size(out, depth, "burst", c->min_burst ? c->min_burst : c->max_burst);
 	}
-	if (s == POLICY_SCHED_DRR || s == POLICY_SCHED_WFQ)
+	if (c->weighs)
 		put_number(out, depth, "weight", c->weight);
 	if (s == POLICY_SCHED_PRIORITY)
 		put_number(out, depth, "priority", c->priority);

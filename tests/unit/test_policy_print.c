@@ -50,6 +50,16 @@ static void same_filters(const struct policy_filters *a, const struct policy_fil
 		assert_string_equal(a->v[i].text, b->v[i].text);
 }
 
+/* Below priority, those of one number share by weight. */
+static bool has_equal(const struct policy_class *c)
+{
+	for (size_t i = 0; i < c->parent->n_child; i++)
+		if (c->parent->scheduler == POLICY_SCHED_PRIORITY && c->parent->child[i] != c &&
+		    c->parent->child[i]->priority == c->priority)
+			return true;
+	return false;
+}
+
 /* All that a schedule or a report depends on. */
 static void same_class(const struct policy_class *a, const struct policy_class *b)
 {
@@ -62,7 +72,7 @@ static void same_class(const struct policy_class *a, const struct policy_class *
 	assert_true(a->max_burst == b->max_burst);
 	/* a weight that has no effect is not printed */
 	if (a->parent && (a->parent->scheduler == POLICY_SCHED_DRR ||
-			  a->parent->scheduler == POLICY_SCHED_WFQ))
+			  a->parent->scheduler == POLICY_SCHED_WFQ || has_equal(a)))
 		assert_int_equal(a->weight, b->weight);
 	if (a->parent && a->parent->scheduler == POLICY_SCHED_PRIORITY)
 		assert_int_equal(a->priority, b->priority);

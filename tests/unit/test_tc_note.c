@@ -177,7 +177,7 @@ static void loose(void **state)
 		{"priority",
 		 "priority: 2, scheduler: priority, classes: [{name: x, priority: 1, dscp: 2, "
 		 "queue: fifo}, {name: y, priority: 2, default: true, queue: fifo}]",
-		 "scheduler priority priority"},
+		 "weight scheduler priority priority"},
 	};
 
 	(void)state;
