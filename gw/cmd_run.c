@@ -22,6 +22,7 @@
 #include "gw/notify.h"
 #include "gw/privilege.h"
 #include "gw/snapshot_json.h"
+#include "gw/tc_apply.h"
 #include "gw/tc_plan.h"
 #include "gw/tc_state.h"
 
@@ -38,6 +39,7 @@ struct run {
 	struct control *control;
 	struct metrics *metrics;
 	struct tc_can can;
+	int tc_lock; /* -1: none */
 	int signals;
 	bool journal; /* lines go to systemd's journal: their level in front */
 	bool stop;
@@ -201,6 +203,20 @@ static int open_outside(struct run *r, const struct privilege_user *u, char *err
 	return r->metrics ? 0 : -1;
 }
 
+/* Another user could not open it any more, and a later policy may need it. */
+static int open_tc_lock(struct run *r)
+{
+	char err[300], text[400];
+
+	r->tc_lock = tc_lock_open(err, sizeof(err));
+	if (r->tc_lock < 0 && gateway_any_in_kernel(r->policy)) {
+		snprintf(text, sizeof(text),
+			 "%s: a \"weir tc\" of the same moment is not waited for", err);
+		say(r, 4, text);
+	}
+	return r->tc_lock;
+}
+
 static int start(struct run *r, char *err, size_t size)
 {
 	struct gateway_opts o = {.policy = r->policy,
@@ -222,6 +238,7 @@ static int start(struct run *r, char *err, size_t size)
 	/* a later policy may need it, and then it cannot be found out any more */
 	if (!tc_probe(&r->can, unheard, sizeof(unheard)))
 		o.can = &r->can;
+	o.tc_lock = open_tc_lock(r);
 	/* all that follows needs CAP_NET_ADMIN and nothing else */
 	if (privilege_drop(r->user ? &user : NULL, err, size))
 		return -1;
@@ -240,6 +257,8 @@ static void finish(struct run *r)
 		metrics_close(r->metrics);
 	if (r->gateway)
 		gateway_close(r->gateway);
+	if (r->tc_lock >= 0)
+		close(r->tc_lock);
 	if (r->signals >= 0)
 		close(r->signals);
 	policy_free(r->policy);
@@ -332,7 +351,7 @@ static int run(int argc, char **argv)
 						{"queue-from", required_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
-	struct run r = {.socket = CONTROL_PATH, .signals = -1};
+	struct run r = {.socket = CONTROL_PATH, .signals = -1, .tc_lock = -1};
 	unsigned long n;
 	int c;
 

@@ -110,6 +110,8 @@ int cmd_tc_apply(int argc, char **argv)
 	if (!status)
 		status = alone();
 	if (!status)
+		status = tc_links_unclaimed(&l);
+	if (!status)
 		status = tc_links_open(&l, &a, true);
 	if (!status)
 		status = apply(&l, &tables);
@@ -147,7 +149,13 @@ static int remove_all(const struct tc_links *l, const struct tc_args *a)
 
 	/* one that cannot be removed is no reason to keep the others */
 	for (size_t i = l->n; i-- > 0;) {
-		int removed = remove_one(l->policy, l->link[i], err, sizeof(err));
+		int removed;
+
+		if (tc_link_unclaimed(l->link[i], false)) {
+			status = CMD_FAIL;
+			continue;
+		}
+		removed = remove_one(l->policy, l->link[i], err, sizeof(err));
 
 		if (removed < 0) {
 			status = cmd_fail("link \"%s\": %s", l->link[i]->name, err);

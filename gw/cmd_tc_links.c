@@ -128,7 +128,7 @@ bool tc_links_other(const struct policy *p, const struct policy_link *l)
 		    o->direction != l->direction)
 			return true;
 	}
-	return false;
+	return tc_link_other_claimed(l);
 }
 
 /* What its policy had in the other direction when it was applied shapes on beside it. */

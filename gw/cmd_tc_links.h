@@ -35,9 +35,19 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check);
  * (with `strict` as of errors). CMD_OK, or an exit code.
  */
 int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain);
-/* Whether the other direction of a link's interface is another link's. */
+/* Whether the other direction of a link's interface is another link's, or a running gateway's.
+ */
 bool tc_links_other(const struct policy *p, const struct policy_link *l);
 void tc_links_close(struct tc_links *l);
+
+/*
+ * Under tc_lock(): whether a running gateway leaves a link's place, or all of them, to `weir tc
+ * apply` (or to remove). CMD_OK, or CMD_FAIL, and who has it is said.
+ */
+int tc_link_unclaimed(const struct policy_link *l, bool apply);
+int tc_links_unclaimed(const struct tc_links *l);
+/* Whether a running gateway has, or may have, the other direction of the link's interface. */
+bool tc_link_other_claimed(const struct policy_link *l);
 
 /* A document with a list of links, which is borrowed; and its end. */
 json_t *tc_links_document(const struct tc_links *l, json_t **links);

@@ -189,19 +189,27 @@ void gateway_link_close(struct glink *l)
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize)
 {
+	const struct policy_link **claim = calloc(n + 1, sizeof(const struct policy_link *));
 	struct rule_link *v = calloc(n + 1, sizeof(*v));
 	size_t queues = 0;
 	int failed;
 
-	if (!v)
+	if (!v || !claim) {
+		free(v);
+		free(claim);
+	}
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	for (size_t i = 0; i < n; i++) {
+		claim[i] = link[i].link;
 		assert(link[i].link);
 		if (link[i].worker)
 			v[queues++] =
 				(struct rule_link){link[i].link->interface, link[i].queue};
 	}
-	failed = rules_set(g->rules, v, queues, g->dscp, err, errsize);
+	failed = rules_claim(g->rules, claim, n)
+			 ? fail_with(err, errsize, "%s", strerror(ENOMEM))
+			 : rules_set(g->rules, v, queues, g->dscp, err, errsize);
+	free(claim);
 	free(v);
 	return failed;
 }
@@ -226,6 +234,14 @@ static int open_links(struct gateway *g, char *err, size_t errsize)
 			return -1;
 	return 0;
 }
+bool gateway_any_in_kernel(const struct policy *p)
+{
+	for (size_t i = 0; i < p->n_link; i++)
+		if (gateway_in_kernel(p->link[i]))
+			return true;
+	return false;
+}
+
 
 /* All of what gateway_open() is made of that can fail. */
 static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
@@ -247,6 +263,20 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 	/* last: from here on packets come */
 	return gateway_rules(g, g->link, g->n_link, err, errsize);
 }
+/* The same, alone with the kernel's traffic control where that is changed. */
+static int open_alone(struct gateway *g, bool *second, char *err, size_t errsize)
+{
+	bool lock = gateway_any_in_kernel(g->policy);
+	int failed;
+
+	if (lock && gkernel_lock(g, GKERNEL_WAIT, err, errsize))
+		return -1;
+	failed = open_all(g, second, err, errsize);
+	if (lock)
+		gkernel_unlock(g);
+	return failed;
+}
+
 
 struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *err,
 			     size_t errsize)
@@ -264,7 +294,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	g->generation = 1;
 	g->intact = true;
 	g->linear = !nfq_kernel_hashes(NULL);
-	if (open_all(g, second, err, errsize)) {
+	if (open_alone(g, second, err, errsize)) {
 		g->policy = NULL; /* stays the caller's */
 		gateway_close(g);
 		return NULL;
@@ -291,10 +321,37 @@ static void end_in_kernel(struct gateway *g, struct glink *l)
 	else
 		gkernel_revert(g, l->link, &l->tc, NULL);
 }
+/*
+ * Everything of the gateway's goes from the kernel; that somebody has the lock too long is no
+ * reason to leave it there.
+ */
+static void end_all_in_kernel(struct gateway *g)
+{
+	bool any = false, locked;
+	char err[256];
+
+	for (size_t i = 0; i < g->n_link; i++)
+		any |= gateway_in_kernel(g->link[i].link);
+	locked = any && !gkernel_lock(g, GKERNEL_WAIT, err, sizeof(err));
+	if (any && !locked)
+		gateway_say(g, 4, "%s: going on beside it", err);
+	for (size_t i = 0; i < g->n_link; i++)
+		end_in_kernel(g, &g->link[i]);
+	gkernel_remove_tables(g);
+	/* and with it what the gateway claims */
+	if (g->rules)
+		rules_close(g->rules);
+	if (locked)
+		gkernel_unlock(g);
+}
+
 
 void gateway_close(struct gateway *g)
 {
 	char err[256];
+	/* which interface is where by now */
+	if (g->open)
+		gateway_event(g);
 
 	/*
 	 * No new packets first, and not by removing the chain: that would drop what is held.
@@ -307,11 +364,7 @@ void gateway_close(struct gateway *g)
 	for (size_t i = 0; i < g->n_link; i++)
 		if (g->link[i].worker)
 			worker_stop(g->link[i].worker);
-	for (size_t i = 0; i < g->n_link; i++)
-		end_in_kernel(g, &g->link[i]);
-	gkernel_remove_tables(g);
-	if (g->rules)
-		rules_close(g->rules);
+	end_all_in_kernel(g);
 	for (size_t i = 0; i < g->n_link; i++)
 		gateway_link_close(&g->link[i]);
 	if (g->ifwatch)

@@ -26,6 +26,9 @@ struct tc_can; /* tc_plan.h */
 /* What the gateway asks of a policy beyond its being valid. 0, or -1: told to r. */
 int gateway_check(const struct policy *p, struct policy_report *r);
 
+/* Whether any link of a policy goes through weir's HTB. */
+bool gateway_any_in_kernel(const struct policy *p);
+
 struct gateway_opts {
 	struct policy *policy; /* the gateway's when gateway_open() succeeds */
 	const char *file;      /* where gateway_reload() reads it anew; must live */
@@ -35,6 +38,11 @@ struct gateway_opts {
 	 * and links that need it fail.
 	 */
 	const struct tc_can *can;
+	/*
+	 * From tc_lock_open(); must stay open. -1: what `weir tc` does at the same moment is
+	 * not waited for.
+	 */
+	int tc_lock;
 	/* a line for the log; level as syslog's (3 error, 4 warning, 6 info) */
 	void (*log)(void *arg, int level, const char *text);
 	void *arg;

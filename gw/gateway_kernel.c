@@ -32,6 +32,28 @@ static bool has_table(const struct policy_link *l)
 	return l->backend == POLICY_BACKEND_KERNEL && l->direction == POLICY_EGRESS;
 }
 
+/* ---- Beside `weir tc`. */
+
+#define LOCK_SOON 2000u /* ms, where it can be tried again */
+
+int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize)
+{
+	if (g->o.tc_lock < 0 || !tc_lock_take(g->o.tc_lock, ms))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return fail_with(err, errsize, "%s/lock: %s", TC_SAVED_DIR, strerror(errno));
+	return fail_with(err, errsize,
+			 "another weir changes traffic control (\"weir tc\", or a gateway that "
+			 "starts or stops), and has not ended in %u s",
+			 ms / 1000);
+}
+
+void gkernel_unlock(const struct gateway *g)
+{
+	if (g->o.tc_lock >= 0)
+		tc_lock_give(g->o.tc_lock);
+}
+
 /* ---- Before anything is changed. */
 
 static int check(const struct gateway *g, const struct policy_link *l, char *err,
@@ -217,11 +239,13 @@ uint64_t gkernel_waiting(const struct gkernel *k)
 	return n;
 }
 
-void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct gkernel *k)
+/* From where it was made, whatever that is called by now; or by the link's name. */
+static void remove_classes(struct gateway *g, const struct policy_link *l,
+			   const struct gkernel *k)
 {
 	uint64_t waiting = k->applied ? gkernel_waiting(k) : 0;
 	char err[300];
-	int gone = tc_remove(l, err, sizeof(err));
+	int gone = tc_remove_at(l, k->applied ? k->index : 0, err, sizeof(err));
 
 	if (gone < 0)
 		gateway_say(g, 3, "link %s: %s", l->name, err);
@@ -231,6 +255,27 @@ void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct
 			"link %s: %llu packets that waited in the kernel's queues were dropped "
 			"with them",
 			l->name, (unsigned long long)waiting);
+}
+
+void gkernel_leave(struct gateway *g, const struct policy_link *l, struct gkernel *k)
+{
+	char err[300];
+	int locked;
+
+	if (!k->applied)
+		return;
+	locked = gkernel_lock(g, LOCK_SOON, err, sizeof(err));
+	remove_classes(g, l, k);
+	k->applied = false;
+	if (!locked)
+		gkernel_unlock(g);
+}
+
+void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct gkernel *k)
+{
+	char err[300];
+
+	remove_classes(g, l, k);
 	if (has_table(l) && empty_table(g, l->interface, err, sizeof(err)))
 		gateway_say(g, 3, "link %s: %s", l->name, err);
 }
@@ -279,18 +324,24 @@ void gkernel_come(struct gateway *g, struct glink *l)
 	struct gkernel next;
 	const uint32_t *classids;
 	char err[512] = "";
+	int failed;
 
 	if (!gateway_in_kernel(l->link) || !l->iface.there ||
 	    (l->tc.applied && l->tc.index == l->iface.index && l->tc.mtu == l->iface.mtu))
 		return;
 	l->tc.applied = false;
-	if (gkernel_prepare(g, g->policy, l->link, &l->iface, &next, &r, err, sizeof(err))) {
-		trouble(l, err[0] ? err : c.text);
+	if (gkernel_lock(g, LOCK_SOON, err, sizeof(err))) {
+		trouble(l, err);
 		return;
 	}
-	if (gkernel_apply(g, l->link, &next, err, sizeof(err))) {
-		trouble(l, err);
+	failed = gkernel_prepare(g, g->policy, l->link, &l->iface, &next, &r, err, sizeof(err));
+	if (!failed && gkernel_apply(g, l->link, &next, err, sizeof(err))) {
+		failed = -1;
 		gkernel_forget(&next);
+	}
+	gkernel_unlock(g);
+	if (failed) {
+		trouble(l, err[0] ? err : c.text);
 		return;
 	}
 	classids = gkernel_classids(l->link, &next);

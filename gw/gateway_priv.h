@@ -103,7 +103,7 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 		      struct glink *to, struct policy_report *r, char *err, size_t errsize);
 /* Everything held is accepted; the queue goes. What the kernel was told stays. */
 void gateway_link_close(struct glink *l);
-/* The rules for these links. */
+/* The rules for these links, and what others can know of them (claim.h). */
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize);
 /* To the log: its interface is not there. */
@@ -134,6 +134,14 @@ void gkernel_revert(struct gateway *g, const struct policy_link *l, struct gkern
 /* For a worker; NULL: it schedules by itself. */
 const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkernel *k);
 /* Packets that wait in the kernel. */
+/*
+ * Alone with the kernel's traffic control, of all weirs: `weir tc apply` and `remove` wait, or
+ * were waited for, `ms` at most. For who has nothing to do there, nothing. 0, or -1 with one
+ * line in err; gkernel_unlock() after 0.
+ */
+#define GKERNEL_WAIT 10000u /* ms; status and metrics wait meanwhile */
+int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize);
+void gkernel_unlock(const struct gateway *g);
 uint64_t gkernel_waiting(const struct gkernel *k);
 /*
  * Once a worker decides about a link's packets: rules of this gateway, or of an earlier one,
@@ -145,6 +153,12 @@ void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct
 /* Tables that were only emptied so far. Once nothing is held any more. */
 void gkernel_remove_tables(struct gateway *g);
 /* Gives the memory back; the kernel keeps what it has. */
+/*
+ * Its interface is another one than it was made for, or has another name: what was made for the
+ * link goes from the old one, if that is there yet. What classifies before address translation
+ * goes by names and stays.
+ */
+void gkernel_leave(struct gateway *g, const struct policy_link *l, struct gkernel *k);
 void gkernel_forget(struct gkernel *k);
 /* The interface of a link is there: it gets what is not there yet. */
 void gkernel_come(struct gateway *g, struct glink *l);

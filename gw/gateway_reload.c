@@ -359,13 +359,49 @@ static void finish(struct gateway *g, struct change *c)
 	policy_free(old);
 }
 
+/* -1: nothing changed, and the change is given up. */
+static int take_over_all(struct gateway *g, struct change *c, struct policy_report *r,
+			 char *err, size_t errsize)
+{
+	uint64_t dscp = g->dscp;
+
+	/* what the old policy marks is still on its way when the new rules are there */
+	g->dscp |= gateway_dscp(c->policy);
+	if (prepare(g, c, r, err, errsize) || set_rules(g, c, true, err, errsize)) {
+		g->dscp = dscp;
+		undo(g, c);
+		return -1;
+	}
+	switch_all(g, c);
+	finish(g, c);
+	return 0;
+}
+
+/* The same, alone with the kernel's traffic control where that is changed. */
+static int take_over_alone(struct gateway *g, struct change *c, struct policy_report *r,
+			   char *err, size_t errsize)
+{
+	bool lock = gateway_any_in_kernel(g->policy) || gateway_any_in_kernel(c->policy);
+	int failed;
+
+	if (lock && gkernel_lock(g, GKERNEL_WAIT, err, errsize)) {
+		policy_free(c->policy);
+		return -1;
+	}
+	failed = take_over_all(g, c, r, err, errsize);
+	if (lock)
+		gkernel_unlock(g);
+	return failed;
+}
+
 int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t errsize)
 {
 	struct change c = {0};
-	uint64_t dscp = g->dscp;
 	int status;
 
 	err[0] = '\0';
+	/* which interface is where by now */
+	gateway_event(g);
 	c.policy = cmd_policy_read(g->o.file, r, &status);
 	if (c.policy && gateway_check(c.policy, r)) {
 		policy_free(c.policy);
@@ -377,16 +413,10 @@ int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t
 			fail_with(err, errsize, "%s cannot be read", g->o.file);
 		return -1;
 	}
-	/* what the old policy marks is still on its way when the new rules are there */
-	g->dscp |= gateway_dscp(c.policy);
-	if (prepare(g, &c, r, err, errsize) || set_rules(g, &c, true, err, errsize)) {
-		g->dscp = dscp;
+	if (take_over_alone(g, &c, r, err, errsize)) {
 		g->reloads_failed++;
-		undo(g, &c);
 		return -1;
 	}
-	switch_all(g, &c);
-	finish(g, &c);
 	g->generation++;
 	g->reloaded = clock_now();
 	for (size_t i = 0; i < g->n_link; i++)

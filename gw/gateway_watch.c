@@ -32,28 +32,59 @@ static void kernel_changed(struct gateway *g, struct glink *l)
 		gateway_look(g, l);
 }
 
+/* A link's interface has another name: the link's is not there any more. */
+static void renamed(struct gateway *g, struct glink *l, const char *to)
+{
+	gateway_say(g, 4,
+		    "link %s: interface %s was renamed to %s: the link waits for a new %s",
+		    l->link->name, l->link->interface, to, l->link->interface);
+	gkernel_leave(g, l->link, &l->tc);
+	l->iface.there = l->iface.up = false;
+	l->iface.index = 0;
+	g->looked = 0;
+	if (gateway_in_kernel(l->link))
+		kernel_changed(g, l);
+}
+
+static void link_changed(struct gateway *g, struct glink *l, const struct ifwatch_state *s)
+{
+	bool was = l->iface.there && l->iface.up, is = s->there && s->up;
+
+	/* it came again meanwhile, and that was seen first */
+	if (!s->there && s->index && l->iface.there && s->index != l->iface.index)
+		return;
+	if (was && !is)
+		gateway_say(g, 4, "link %s: interface %s %s: the link waits", l->link->name,
+			    s->name, s->there ? "went down" : "is gone");
+	else if (!was && is)
+		gateway_say(g, 6, "link %s: interface %s is up", l->link->name, s->name);
+	/* the one before may be there yet, by another name */
+	if (s->there && l->tc.applied && l->tc.index != s->index)
+		gkernel_leave(g, l->link, &l->tc);
+	l->iface = *s;
+	if (s->there && l->worker)
+		worker_set_mtu(l->worker, s->mtu);
+	if (gateway_in_kernel(l->link))
+		kernel_changed(g, l);
+	if (was != is)
+		g->looked = 0; /* the next tick looks: its warnings are of before */
+}
+
+/* The old names first: what is made for a new one must not go again with an old one. */
 static void changed(void *arg, const struct ifwatch_state *s)
 {
 	struct gateway *g = arg;
 
 	for (size_t i = 0; i < g->n_link; i++) {
 		struct glink *l = &g->link[i];
-		bool was = l->iface.there && l->iface.up, is = s->there && s->up;
 
-		if (strcmp(l->link->interface, s->name) != 0)
-			continue;
-		if (was && !is)
-			gateway_say(g, 4, "link %s: interface %s %s: the link waits",
-				    l->link->name, s->name, s->there ? "went down" : "is gone");
-		else if (!was && is)
-			gateway_say(g, 6, "link %s: interface %s is up", l->link->name,
-				    s->name);
-		l->iface = *s;
-		if (s->there && l->worker)
-			worker_set_mtu(l->worker, s->mtu);
-		if (gateway_in_kernel(l->link))
-			kernel_changed(g, l);
+		if (s->there && l->iface.there && s->index == l->iface.index &&
+		    strcmp(l->link->interface, s->name) != 0)
+			renamed(g, l, s->name);
 	}
+	for (size_t i = 0; i < g->n_link; i++)
+		if (!strcmp(g->link[i].link->interface, s->name))
+			link_changed(g, &g->link[i], s);
 }
 
 void gateway_event(struct gateway *g)

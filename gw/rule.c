@@ -19,6 +19,7 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/table.h>
 
+#include "gw/claim.h"
 #include "gw/fail.h"
 #include "gw/nft_batch.h"
 #include "gw/rule_expr.h"
@@ -26,7 +27,8 @@
 struct rules {
 	struct mnl_socket *nl; /* owns the table */
 	enum rule_how how;
-	unsigned expected; /* rules in the table */
+	unsigned expected;	    /* rules in the table */
+	struct claims claims, next; /* next: v NULL: they stay */
 };
 
 static unsigned put_release(struct nft_batch *b)
@@ -188,7 +190,26 @@ void rules_close(struct rules *r)
 	/* should that fail, closing the socket does it */
 	(void)nft_commit(r->nl, &b);
 	mnl_socket_close(r->nl);
+	claims_free(&r->claims);
+	claims_free(&r->next);
 	free(r);
+}
+
+int rules_claim(struct rules *r, const struct policy_link *const *link, size_t n)
+{
+	claims_free(&r->next);
+	return claims_want(&r->next, link, n);
+}
+
+/* As they are now, or not. */
+static void settle_claims(struct rules *r, bool done)
+{
+	if (done && r->next.v) {
+		claims_free(&r->claims);
+		r->claims = r->next;
+		r->next = (struct claims){0};
+	}
+	claims_free(&r->next);
 }
 
 int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t dscp, char *err,
@@ -198,7 +219,7 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	unsigned count = 5 + 1;
 	int error;
 
-	nft_begin(&b, n + 2 * 64 + 4);
+	nft_begin(&b, n + 2 * 64 + 4 + r->claims.n + r->next.n);
 	nft_flush(&b, RULE_TABLE, RULE_TAKE);
 	nft_flush(&b, RULE_TABLE, RULE_REMARK);
 	for (unsigned d = 0; d < 64; d++) {
@@ -211,7 +232,10 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	nft_rule(&b, rule_accept_released());
 	for (size_t i = 0; i < n; i++, count++)
 		nft_rule(&b, rule_queue(&link[i], r->how));
+	if (r->next.v)
+		claims_put(&r->claims, &r->next, &b);
 	error = nft_commit(r->nl, &b);
+	settle_claims(r, !error);
 	if (error)
 		return fail_with(err, errsize, "nftables: the rules could not be set: %s",
 				 strerror(error));

@@ -12,6 +12,7 @@
  *             mark & DSCP_SET       jump remark
  *             mark &= ~RULE_MARK
  *         chain remark     one rule for each DSCP value of the policy, and protocol
+ *         chain queue/eth0 empty: a link of this gateway (claim.h)
  *     }
  *
  * The mark carries from the verdict to the second chain what is to become of the packet;
@@ -27,6 +28,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "qos/policy.h"
 
 #define RULE_TABLE "weir"
 /* Before source NAT (100): addresses are those of the inside, as in a capture taken there. */
@@ -75,6 +78,11 @@ void rules_close(struct rules *r);
  */
 int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t dscp, char *err,
 	      size_t errsize);
+/*
+ * What others can know of it (claim.h) from the next rules_set() on, in the same transaction,
+ * for these links, each with an interface. 0, or -1: no memory.
+ */
+int rules_claim(struct rules *r, const struct policy_link *const *link, size_t n);
 /* Comes back when all packets that met the rules as they were before are in their queues. */
 void rules_settle(void);
 enum rule_how rules_how(const struct rules *r);

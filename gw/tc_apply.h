@@ -83,6 +83,14 @@ struct tc_counters tc_target_counters(const struct tc_target *t, const struct po
  * this process's until it ends, or closes what is returned; -1 with err.
  */
 int tc_lock(void (*busy)(void), char *err, size_t errsize);
+/*
+ * The same for who goes on running: the lock, not held (to be closed; -1 with err), and to
+ * hold it, waiting `ms` at most, and no longer. tc_lock_take() returns 0; or -1, and errno is
+ * EWOULDBLOCK if another has it still.
+ */
+int tc_lock_open(char *err, size_t errsize);
+int tc_lock_take(int fd, unsigned ms);
+void tc_lock_give(int fd);
 
 /*
  * Removes what weir made for this link, and restores what it had replaced. 1: removed; 0: there
@@ -96,5 +104,10 @@ int tc_remove(const struct policy_link *l, char *err, size_t errsize);
 int tc_remove_other(const struct policy_link *l, char *err, size_t errsize);
 /* Whether tc_remove_other() would find something of weir's: 1 or 0; -1 with err. */
 int tc_other_there(const struct policy_link *l, char *err, size_t errsize);
+/*
+ * As tc_remove(), from the interface of that number, for which it was made: it may have another
+ * name by now. 0: of the name in the policy.
+ */
+int tc_remove_at(const struct policy_link *l, uint32_t ifindex, char *err, size_t errsize);
 
 #endif

@@ -42,7 +42,8 @@ static void number(const struct nlattr *a, uint32_t *to)
 #define TRIES 10 /* dumps that were interrupted */
 
 struct find {
-	const char *name;
+	const char *name; /* NULL: by index */
+	uint32_t ifindex;
 	struct tc_link *l;
 	bool found;
 	char other[IFNAMSIZ]; /* whose altname it is */
@@ -75,8 +76,8 @@ static int take(const struct nlmsghdr *h, void *arg)
 		return 0;
 	memcpy(&i, nlmsg_data(h), sizeof(i));
 	text(tb[IFLA_IFNAME], l.name, sizeof(l.name));
-	if (strcmp(l.name, f->name) != 0) {
-		if (has_altname(tb[IFLA_PROP_LIST], f->name))
+	if (f->name ? strcmp(l.name, f->name) != 0 : (uint32_t)i.ifi_index != f->ifindex) {
+		if (f->name && has_altname(tb[IFLA_PROP_LIST], f->name))
 			memcpy(f->other, l.name, sizeof(f->other));
 		return 0;
 	}
@@ -95,39 +96,61 @@ static int take(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
+/* 0; or -1, and *error is the errno: ENODEV, without a word in err, when there is none. */
+static int find(struct tc_nl *nl, struct find *f, int *error, char *err, size_t errsize)
+{
+	struct nl_msg *m = request(RTM_GETLINK, 0, 0, 0, 0);
+	int status = TC_NL_INTERRUPTED;
+
+	*error = ENOMEM;
+	if (!m)
+		return fail_with(err, errsize, "no memory");
+	/* one that was left out of a dump is no interface that is gone */
+	for (int i = 0; i < TRIES && status == TC_NL_INTERRUPTED && !f->found; i++)
+		status = tc_nl_dump(nl, m, take, f, error, err, errsize);
+	nlmsg_free(m);
+	if (f->found) {
+		*error = 0;
+		return 0;
+	}
+	if (status == TC_NL_INTERRUPTED) {
+		*error = EAGAIN;
+		return fail_with(err, errsize,
+				 "interfaces were changed by others all the time that they "
+				 "were read");
+	}
+	if (status < 0)
+		return -1;
+	*error = ENODEV;
+	return -1;
+}
+
 int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *error, char *err,
 		 size_t errsize)
 {
 	struct find f = {.name = name, .l = l};
-	struct nl_msg *m = request(RTM_GETLINK, 0, 0, 0, 0);
-	int status = TC_NL_INTERRUPTED, e = ENOMEM;
+	int e, status = find(nl, &f, &e, err, errsize);
 
-	if (!m)
-		return fail_with(err, errsize, "no memory");
-	/* one that was left out of a dump is no interface that is gone */
-	for (int i = 0; i < TRIES && status == TC_NL_INTERRUPTED && !f.found; i++)
-		status = tc_nl_dump(nl, m, take, &f, &e, err, errsize);
-	nlmsg_free(m);
-	if (status == TC_NL_INTERRUPTED && !f.found) {
-		e = EAGAIN;
-		status = fail_with(err, errsize,
-				   "interfaces were changed by others all the time that they "
-				   "were read");
-	} else if (status >= 0 && !f.found) {
-		e = *f.other ? EINVAL : ENODEV;
-		if (*f.other)
-			fail_with(err, errsize,
-				  "\"%.*s\" is another name of the interface \"%s\": that one "
-				  "has to be said",
-				  IFNAMSIZ, name, f.other);
-		else
-			fail_with(err, errsize, "there is no interface \"%.*s\"", IFNAMSIZ,
-				  name);
-		status = -1;
+	if (e == ENODEV && *f.other) {
+		e = EINVAL;
+		fail_with(err, errsize,
+			  "\"%.*s\" is another name of the interface \"%s\": that one "
+			  "has to be said",
+			  IFNAMSIZ, name, f.other);
+	} else if (e == ENODEV) {
+		fail_with(err, errsize, "there is no interface \"%.*s\"", IFNAMSIZ, name);
 	}
 	if (error)
 		*error = e;
-	return status < 0 ? -1 : 0;
+	return status;
+}
+
+int tc_link_at(struct tc_nl *nl, uint32_t ifindex, struct tc_link *l, char *err, size_t errsize)
+{
+	struct find f = {.ifindex = ifindex, .l = l};
+	int e, status = find(nl, &f, &e, err, errsize);
+
+	return !status ? 1 : e == ENODEV ? 0 : -1;
 }
 
 static int put_kind(struct nl_msg *m, const char *kind)

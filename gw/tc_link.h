@@ -25,6 +25,9 @@ struct tc_link {
  */
 int tc_link_find(struct tc_nl *nl, const char *name, struct tc_link *l, int *error, char *err,
 		 size_t errsize);
+/* By number, whatever it is called. 1; 0: there is none; -1 with err. */
+int tc_link_at(struct tc_nl *nl, uint32_t ifindex, struct tc_link *l, char *err,
+	       size_t errsize);
 
 /*
  * Makes one like l, of l->kind; an ifindex of 0 is the kernel's choice. Of a veth, the other

@@ -46,24 +46,35 @@ static int remove_ingress(struct tc_nl *nl, const char *interface, const struct 
 	return 1;
 }
 
-static int remove_way(struct tc_nl *nl, const char *interface, enum policy_direction way,
-		      bool leftover, char *err, size_t errsize)
+/* 1: by its name, or by the number if there is one; 0: it is no more; -1 with err. */
+static int find(struct tc_nl *nl, const char *interface, uint32_t ifindex, struct tc_link *l,
+		char *err, size_t errsize)
 {
-	struct tc_link link;
 	int error = 0;
-	bool gone;
 
-	gone = tc_link_find(nl, interface, &link, &error, err, errsize);
-	if (gone && error != ENODEV)
-		return -1;
-	if (way == POLICY_INGRESS)
-		return remove_ingress(nl, interface, gone ? NULL : &link, leftover, err,
-				      errsize);
-	return gone ? 0 : remove_side(nl, &link, TC_H_ROOT, false, err, errsize);
+	if (ifindex)
+		return tc_link_at(nl, ifindex, l, err, errsize);
+	if (!tc_link_find(nl, interface, l, &error, err, errsize))
+		return 1;
+	return error == ENODEV ? 0 : -1;
 }
 
-static int remove_link(const struct policy_link *l, enum policy_direction way, char *err,
-		       size_t errsize)
+static int remove_way(struct tc_nl *nl, const struct policy_link *l, enum policy_direction way,
+		      uint32_t ifindex, char *err, size_t errsize)
+{
+	struct tc_link link;
+	int found = find(nl, l->interface, ifindex, &link, err, errsize);
+
+	if (found < 0)
+		return -1;
+	if (way == POLICY_INGRESS)
+		return remove_ingress(nl, l->interface, found ? &link : NULL,
+				      way != l->direction, err, errsize);
+	return found ? remove_side(nl, &link, TC_H_ROOT, false, err, errsize) : 0;
+}
+
+static int remove_link(const struct policy_link *l, enum policy_direction way, uint32_t ifindex,
+		       char *err, size_t errsize)
 {
 	struct tc_nl *nl;
 	int status;
@@ -73,19 +84,24 @@ static int remove_link(const struct policy_link *l, enum policy_direction way, c
 	nl = tc_nl_open(err, errsize);
 	if (!nl)
 		return -1;
-	status = remove_way(nl, l->interface, way, way != l->direction, err, errsize);
+	status = remove_way(nl, l, way, ifindex, err, errsize);
 	tc_nl_close(nl);
 	return status;
 }
 
 int tc_remove(const struct policy_link *l, char *err, size_t errsize)
 {
-	return remove_link(l, l->direction, err, errsize);
+	return remove_link(l, l->direction, 0, err, errsize);
+}
+
+int tc_remove_at(const struct policy_link *l, uint32_t ifindex, char *err, size_t errsize)
+{
+	return remove_link(l, l->direction, ifindex, err, errsize);
 }
 
 int tc_remove_other(const struct policy_link *l, char *err, size_t errsize)
 {
-	return remove_link(l, l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS,
+	return remove_link(l, l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS, 0,
 			   err, errsize);
 }
 

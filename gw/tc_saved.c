@@ -210,17 +210,26 @@ static int make_dir(char *err, size_t errsize)
 	return 0;
 }
 
-int tc_lock(void (*busy)(void), char *err, size_t errsize)
+#define LOCK_PATH TC_SAVED_DIR "/lock"
+#define LOCK_LOOK 10u /* ms between two looks */
+
+int tc_lock_open(char *err, size_t errsize)
 {
-	static const char path[] = TC_SAVED_DIR "/lock";
-	const struct timespec pause = {.tv_nsec = PAUSE};
-	int fd, status;
+	int fd;
 
 	if (make_dir(err, errsize))
 		return -1;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? complain(LOCK_PATH, err, errsize) : fd;
+}
+
+int tc_lock(void (*busy)(void), char *err, size_t errsize)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE};
+	int fd = tc_lock_open(err, errsize), status;
+
 	if (fd < 0)
-		return complain(path, err, errsize);
+		return -1;
 	status = flock(fd, LOCK_EX | LOCK_NB);
 	for (int i = 0; i < PATIENCE && status && errno == EWOULDBLOCK; i++) {
 		nanosleep(&pause, NULL);
@@ -232,9 +241,26 @@ int tc_lock(void (*busy)(void), char *err, size_t errsize)
 		status = flock(fd, LOCK_EX);
 	if (!status)
 		return fd;
-	fail_with(err, errsize, "%s: %s", path, strerror(errno));
+	fail_with(err, errsize, "%s: %s", LOCK_PATH, strerror(errno));
 	close(fd);
 	return -1;
+}
+
+int tc_lock_take(int fd, unsigned ms)
+{
+	const struct timespec look = {0, LOCK_LOOK * 1000000L};
+
+	for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_LOOK) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= ms)
+			return -1;
+		nanosleep(&look, NULL);
+	}
+	return 0;
+}
+
+void tc_lock_give(int fd)
+{
+	(void)flock(fd, LOCK_UN);
 }
 
 static int sync_dir(void)

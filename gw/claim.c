@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gw/claim.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <libnftnl/chain.h>
+
+#include "gw/fail.h"
+#include "gw/rule.h"
+
+static void name_of(const char *interface, enum policy_direction way, enum claim is,
+		    char name[CLAIM_NAME])
+{
+	snprintf(name, CLAIM_NAME, "%s/%.*s",
+		 is == CLAIM_QUEUE	 ? "queue"
+		 : way == POLICY_INGRESS ? "tc-in"
+					 : "tc",
+		 IFNAMSIZ - 1, interface);
+}
+
+static bool has(const struct claims *c, const char *name)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->v[i], name))
+			return true;
+	return false;
+}
+
+int claims_want(struct claims *c, const struct policy_link *const *link, size_t n)
+{
+	*c = (struct claims){calloc(n + 1, sizeof(*c->v)), n};
+	if (!c->v)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		name_of(link[i]->interface, link[i]->direction,
+			link[i]->backend == POLICY_BACKEND_QUEUE ? CLAIM_QUEUE : CLAIM_TC,
+			c->v[i]);
+	return 0;
+}
+
+void claims_put(const struct claims *is, const struct claims *want, struct nft_batch *b)
+{
+	for (size_t i = 0; i < want->n; i++)
+		if (!has(is, want->v[i]))
+			nft_chain(b, RULE_TABLE, want->v[i]);
+	for (size_t i = 0; i < is->n; i++)
+		if (!has(want, is->v[i]))
+			nft_delete_chain(b, RULE_TABLE, is->v[i]);
+}
+
+void claims_free(struct claims *c)
+{
+	free(c->v);
+	*c = (struct claims){0};
+}
+
+/* ---- Asking. */
+
+struct question {
+	char queue[CLAIM_NAME], tc[CLAIM_NAME];
+	enum claim is;
+};
+
+static void look(void *arg, const struct nlmsghdr *nlh)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct question *q = arg;
+
+	if (c && !nftnl_chain_nlmsg_parse(nlh, c)) {
+		const char *table = nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE);
+		const char *name = nftnl_chain_get_str(c, NFTNL_CHAIN_NAME);
+
+		if (!table || !name || strcmp(table, RULE_TABLE) != 0)
+			name = "";
+		if (!strcmp(name, q->tc))
+			q->is = CLAIM_TC;
+		else if (!strcmp(name, q->queue))
+			q->is = CLAIM_QUEUE;
+	}
+	if (c)
+		nftnl_chain_free(c);
+}
+
+/* What a kernel without nftables answers: no gateway can run there. */
+static bool without_nftables(int error)
+{
+	return error == EPROTONOSUPPORT || error == EOPNOTSUPP || error == EINVAL ||
+	       error == ENOENT;
+}
+
+int claim_of(const char *interface, enum policy_direction way, enum claim *is, char *err,
+	     size_t errsize)
+{
+	struct question q = {.is = CLAIM_NONE};
+
+	name_of(interface, way, CLAIM_TC, q.tc);
+	/* what comes in has no queue */
+	if (way == POLICY_EGRESS)
+		name_of(interface, way, CLAIM_QUEUE, q.queue);
+	*is = CLAIM_NONE;
+	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look, &q) && !without_nftables(errno))
+		return fail_with(err, errsize, "whether a gateway runs here: %s",
+				 strerror(errno));
+	*is = q.is;
+	return 0;
+}
