@@ -24,7 +24,7 @@ struct around {
 	const char *interface;
 	enum policy_backend backend;
 	const char *past; /* what packets go round, and how */
-	void (*fn)(void *arg, const char *text);
+	void (*fn)(void *arg, enum policy_around what, const char *text);
 	void *arg;
 	int n;
 	struct around_links links;
@@ -33,8 +33,9 @@ struct around {
 	struct around_tcs tcs;
 };
 
-static void found(struct around *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void found(struct around *a, const char *fmt, ...)
+static void found(struct around *a, enum policy_around what, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void found(struct around *a, enum policy_around what, const char *fmt, ...)
 {
 	char text[AROUND_TEXT];
 	va_list ap;
@@ -46,7 +47,7 @@ static void found(struct around *a, const char *fmt, ...)
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
-	a->fn(a->arg, text);
+	a->fn(a->arg, what, text);
 	a->n++;
 }
 
@@ -85,7 +86,7 @@ static void look_at_bridge(struct around *a)
 
 	if (!strcmp(s->port_of, "bridge")) {
 		bridge = around_link_of(&a->links, s->master);
-		found(a,
+		found(a, POLICY_AROUND_BRIDGE,
 		      "%s is a port of the bridge %s: what the bridge sends leaves by %s for "
 		      "netfilter, never by %s, and goes round the queue; write \"interface: "
 		      "%s\" in the policy, or take %s out of the bridge",
@@ -98,7 +99,7 @@ static void look_at_bridge(struct around *a)
 	ip = s->nf_ip || bridges_call("ip");
 	ip6 = s->nf_ip6 || bridges_call("ip6");
 	if (!ip || !ip6)
-		found(a,
+		found(a, POLICY_AROUND_BRIDGE,
 		      "%s is a bridge: %s packets that are bridged from port to port, not "
 		      "routed, go round the queue; to shape them: modprobe br_netfilter; "
 		      "sysctl net.bridge.bridge-nf-call-iptables=1 "
@@ -123,7 +124,7 @@ static void flowtable(void *arg, const struct around_flow *f)
 		snprintf(in, sizeof(in), "%s and %u more", f->device, f->more);
 	else
 		snprintf(in, sizeof(in), "%s", f->device);
-	found(a,
+	found(a, POLICY_AROUND_FLOWTABLE,
 	      "flows in the flowtable \"%s\" (table %s \"%s\"%s) that come in by %s and leave "
 	      "by %s go round the %s once they are established: take its \"flow add\" rule "
 	      "away, or %s out of its devices",
@@ -136,7 +137,8 @@ static void look_at_flowtables(struct around *a)
 {
 	/* a kernel without nftables has none */
 	if (around_flows(a->interface, flowtable, a) && (errno == EPERM || errno == EACCES))
-		found(a, "flowtables could not be looked for: that needs CAP_NET_ADMIN");
+		found(a, POLICY_AROUND_N,
+		      "flowtables could not be looked for: that needs CAP_NET_ADMIN");
 }
 
 /* ---- XDP: before netfilter on the way in, and its own ways out. */
@@ -169,7 +171,7 @@ static void look_at_xdp(struct around *a)
 	}
 	l = a->self;
 	if (l->xdp != XDP_ATTACHED_NONE)
-		found(a,
+		found(a, POLICY_AROUND_XDP,
 		      "an XDP program (id %" PRIu32 ") is on %s: packets that it sends back by "
 		      "%s (XDP_TX) %s; it may send none (bpftool prog show id %" PRIu32
 		      "); to take it away: ip link set "
@@ -178,7 +180,7 @@ static void look_at_xdp(struct around *a)
 	if (more)
 		snprintf(others, sizeof(others), " and on %u more", more);
 	if (first)
-		found(a,
+		found(a, POLICY_AROUND_XDP,
 		      "an XDP program (id %" PRIu32 ") is on %s%s: packets that it redirects "
 		      "to %s (XDP_REDIRECT) %s; it may redirect none (bpftool prog show id "
 		      "%" PRIu32 "); to take it away: ip "
@@ -205,7 +207,7 @@ static void look_at_filters(struct around *a, const struct around_link *l, uint3
 	else
 		snprintf(which, sizeof(which), "%u tc filters on %s %s (the first: ", f.n,
 			 l->name, where);
-	found(a,
+	found(a, POLICY_AROUND_FILTER,
 	      "%spref %" PRIu32 ", %s%s) %s packets straight to %s: they never pass its "
 	      "queue, and use its line all the same; to take them off: tc filter del dev %s %s "
 	      "pref %" PRIu32,
@@ -262,7 +264,7 @@ static void look_at_qdisc(struct around *a, const struct around_link *l, uint64_
 	if (around_tc_classes(&a->tcs, l->index))
 		return;
 	if (l == a->self && around_tc_own(&a->tcs, l->index)) {
-		found(a,
+		found(a, POLICY_AROUND_N,
 		      "%s still has classes of weir's in the kernel, of \"weir tc apply\" or "
 		      "of "
 		      "a gateway that was killed: packets are shaped twice; \"weir tc remove "
@@ -284,7 +286,7 @@ static void look_at_qdisc(struct around *a, const struct around_link *l, uint64_
 		snprintf(part, sizeof(part), "its share of 1/%u of ", share);
 	if (l != a->self)
 		snprintf(below, sizeof(below), ", by which %s goes out,", a->interface);
-	found(a,
+	found(a, POLICY_AROUND_QDISC,
 	      "the qdisc %s (%s) on %s%s lets through only %s, less than %sthe link's %s: its "
 	      "queue is the one that fills, without classes; remove it (tc qdisc del dev %s "
 	      "%s) or make the link's rate smaller",
@@ -351,12 +353,14 @@ static void look(struct around *a, uint64_t rate_bps)
 {
 	a->self = around_link_named(&a->links, a->interface);
 	if (!a->self) {
-		found(a, "there is no interface %s: the link waits until there is one",
+		found(a, POLICY_AROUND_N,
+		      "there is no interface %s: the link waits until there is one",
 		      a->interface);
 		return;
 	}
 	if (!a->self->up)
-		found(a, "interface %s is down: ip link set %s up", a->interface, a->interface);
+		found(a, POLICY_AROUND_N, "interface %s is down: ip link set %s up",
+		      a->interface, a->interface);
 	if (a->backend != POLICY_BACKEND_KERNEL)
 		look_at_bridge(a);
 	look_at_flowtables(a);
@@ -371,7 +375,7 @@ static void look(struct around *a, uint64_t rate_bps)
 }
 
 int around_look(const char *interface, uint64_t rate_bps, enum policy_backend backend,
-		void (*fn)(void *arg, const char *text), void *arg)
+		void (*fn)(void *arg, enum policy_around what, const char *text), void *arg)
 {
 	struct around a = {.interface = interface,
 			   .backend = backend,

@@ -29,11 +29,14 @@
 #define AROUND_TEXT 512 /* no finding is longer */
 
 /*
+ * Told with POLICY_AROUND_N: what nobody can mean. The interface is not there or down, weir's
+ * own classes of another time are in the way, or it could not be looked.
+ *
  * Looks at one interface, of a link of rate_bps, for what concerns its backend. Calls fn for
  * each finding. What cannot be found out is no finding, but is told as one when it is for lack
  * of permission. Returns how many, or -1 with errno.
  */
 int around_look(const char *interface, uint64_t rate_bps, enum policy_backend backend,
-		void (*fn)(void *arg, const char *text), void *arg);
+		void (*fn)(void *arg, enum policy_around what, const char *text), void *arg);
 
 #endif

@@ -63,15 +63,27 @@ static bool link_is_well(const json_t *l)
 	       !ask_number(json_object_get(l, "health"), "error");
 }
 
+static void print_texts(const char *what, const json_t *list)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text)
+	{
+		const char *s = json_string_value(text);
+
+		printf("  %s   %s\n", what, s ? ask_printable(s) : "?");
+	}
+}
+
 /* Whether all is well with it. */
 static bool print_link(const json_t *l)
 {
 	const json_t *in = json_object_get(l, "in"), *sent = json_object_get(l, "sent"),
 		     *dropped = json_object_get(l, "dropped"),
-		     *waiting = json_object_get(l, "waiting"), *warning;
+		     *waiting = json_object_get(l, "waiting");
 	const json_t *health = json_object_get(l, "health");
 	char t[REPORT_TEXT];
-	size_t i;
 	bool up = ask_true(l, "up");
 
 	printf("\nlink %s: %s, %s", ask_text(l, "name"), ask_text(l, "interface"),
@@ -85,12 +97,8 @@ static bool print_link(const json_t *l)
 	       ask_number(dropped, "packets"), ask_number(waiting, "packets"));
 	if (json_is_object(health))
 		print_queue(l, health);
-	json_array_foreach(json_object_get(l, "warnings"), i, warning)
-	{
-		const char *s = json_string_value(warning);
-
-		printf("  WARNING    %s\n", s ? ask_printable(s) : "?");
-	}
+	print_texts("WARNING ", json_object_get(l, "warnings"));
+	print_texts("accepted", json_object_get(l, "accepted_warnings"));
 	if (ask_number(health, "error"))
 		printf("  FAILED     its queue: %s\n",
 		       strerror((int)ask_number(health, "error")));

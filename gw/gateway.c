@@ -180,28 +180,27 @@ void gateway_link_close(struct glink *l)
 {
 	worker_free(l->worker);
 	gkernel_forget(&l->tc);
-	for (size_t i = 0; i < l->n_warning; i++)
-		free(l->warning[i]);
-	free(l->warning);
+	gateway_free_texts(l->warning, l->n_warning);
+	gateway_free_texts(l->accepted, l->n_accepted);
 	*l = (struct glink){0};
 }
 
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize)
 {
-	const struct policy_link **claim = calloc(n + 1, sizeof(const struct policy_link *));
 	struct rule_link *v = calloc(n + 1, sizeof(*v));
+	const struct policy_link **claim = calloc(n + 1, sizeof(const struct policy_link *));
 	size_t queues = 0;
 	int failed;
 
 	if (!v || !claim) {
 		free(v);
 		free(claim);
-	}
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	}
 	for (size_t i = 0; i < n; i++) {
-		claim[i] = link[i].link;
 		assert(link[i].link);
+		claim[i] = link[i].link;
 		if (link[i].worker)
 			v[queues++] =
 				(struct rule_link){link[i].link->interface, link[i].queue};
@@ -209,8 +208,8 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 	failed = rules_claim(g->rules, claim, n)
 			 ? fail_with(err, errsize, "%s", strerror(ENOMEM))
 			 : rules_set(g->rules, v, queues, g->dscp, err, errsize);
-	free(claim);
 	free(v);
+	free(claim);
 	return failed;
 }
 
@@ -234,6 +233,7 @@ static int open_links(struct gateway *g, char *err, size_t errsize)
 			return -1;
 	return 0;
 }
+
 bool gateway_any_in_kernel(const struct policy *p)
 {
 	for (size_t i = 0; i < p->n_link; i++)
@@ -241,7 +241,6 @@ bool gateway_any_in_kernel(const struct policy *p)
 			return true;
 	return false;
 }
-
 
 /* All of what gateway_open() is made of that can fail. */
 static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
@@ -263,6 +262,7 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 	/* last: from here on packets come */
 	return gateway_rules(g, g->link, g->n_link, err, errsize);
 }
+
 /* The same, alone with the kernel's traffic control where that is changed. */
 static int open_alone(struct gateway *g, bool *second, char *err, size_t errsize)
 {
@@ -276,7 +276,6 @@ static int open_alone(struct gateway *g, bool *second, char *err, size_t errsize
 		gkernel_unlock(g);
 	return failed;
 }
-
 
 struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *err,
 			     size_t errsize)
@@ -321,6 +320,7 @@ static void end_in_kernel(struct gateway *g, struct glink *l)
 	else
 		gkernel_revert(g, l->link, &l->tc, NULL);
 }
+
 /*
  * Everything of the gateway's goes from the kernel; that somebody has the lock too long is no
  * reason to leave it there.
@@ -345,14 +345,13 @@ static void end_all_in_kernel(struct gateway *g)
 		gkernel_unlock(g);
 }
 
-
 void gateway_close(struct gateway *g)
 {
 	char err[256];
+
 	/* which interface is where by now */
 	if (g->open)
 		gateway_event(g);
-
 	/*
 	 * No new packets first, and not by removing the chain: that would drop what is held.
 	 * Then what is held is let go, and only then the table and the queues disappear.

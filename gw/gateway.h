@@ -113,6 +113,9 @@ struct gateway_link {
 	/* what this link misses, and what helps: one line each */
 	char **warning;
 	size_t n_warning;
+	/* what would be, but the policy accepts it (accepted-warnings) */
+	char **accepted;
+	size_t n_accepted;
 };
 
 struct gateway_snapshot {

@@ -56,6 +56,8 @@ struct glink {
 	uint64_t refused; /* changes of the queue: what was told of them */
 	char **warning;
 	size_t n_warning;
+	char **accepted; /* what would be warnings, but the policy accepts it */
+	size_t n_accepted;
 };
 
 struct gateway {
@@ -112,6 +114,7 @@ void gateway_tell_missing(const struct gateway *g, const struct glink *l);
 bool gateway_gso(const struct policy_link *l);
 /* The values that a policy's classes set. */
 uint64_t gateway_dscp(const struct policy *p);
+void gateway_free_texts(char **v, size_t n);
 /* The link's warnings anew; new ones are logged. */
 void gateway_look(struct gateway *g, struct glink *l);
 
@@ -131,9 +134,6 @@ int gkernel_apply(struct gateway *g, const struct policy_link *l, struct gkernel
 /* Takes that back. `before`: what was there until then; NULL: nothing of this gateway. */
 void gkernel_revert(struct gateway *g, const struct policy_link *l, struct gkernel *k,
 		    const struct gkernel *before);
-/* For a worker; NULL: it schedules by itself. */
-const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkernel *k);
-/* Packets that wait in the kernel. */
 /*
  * Alone with the kernel's traffic control, of all weirs: `weir tc apply` and `remove` wait, or
  * were waited for, `ms` at most. For who has nothing to do there, nothing. 0, or -1 with one
@@ -142,6 +142,9 @@ const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkern
 #define GKERNEL_WAIT 10000u /* ms; status and metrics wait meanwhile */
 int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize);
 void gkernel_unlock(const struct gateway *g);
+/* For a worker; NULL: it schedules by itself. */
+const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkernel *k);
+/* Packets that wait in the kernel. */
 uint64_t gkernel_waiting(const struct gkernel *k);
 /*
  * Once a worker decides about a link's packets: rules of this gateway, or of an earlier one,
@@ -150,15 +153,15 @@ uint64_t gkernel_waiting(const struct gkernel *k);
 void gkernel_silence(struct gateway *g, const struct policy_link *l);
 /* What was made for a link goes from the kernel, and what waits there with it: that is told. */
 void gkernel_remove(struct gateway *g, const struct policy_link *l, const struct gkernel *k);
-/* Tables that were only emptied so far. Once nothing is held any more. */
-void gkernel_remove_tables(struct gateway *g);
-/* Gives the memory back; the kernel keeps what it has. */
 /*
  * Its interface is another one than it was made for, or has another name: what was made for the
  * link goes from the old one, if that is there yet. What classifies before address translation
  * goes by names and stays.
  */
 void gkernel_leave(struct gateway *g, const struct policy_link *l, struct gkernel *k);
+/* Tables that were only emptied so far. Once nothing is held any more. */
+void gkernel_remove_tables(struct gateway *g);
+/* Gives the memory back; the kernel keeps what it has. */
 void gkernel_forget(struct gkernel *k);
 /* The interface of a link is there: it gets what is not there yet. */
 void gkernel_come(struct gateway *g, struct glink *l);

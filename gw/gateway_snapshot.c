@@ -83,17 +83,26 @@ static int copy_names(struct gateway_link *to, const struct policy_link *l)
 	return 0;
 }
 
-static int copy_warnings(struct gateway_link *to, const struct glink *l)
+static int copy_texts(char ***to, size_t *n_to, char *const *v, size_t n)
 {
-	to->warning = calloc(l->n_warning + 1, sizeof(*to->warning));
-	if (!to->warning)
+	*to = calloc(n + 1, sizeof(**to));
+	if (!*to)
 		return -1;
-	for (; to->n_warning < l->n_warning; to->n_warning++) {
-		to->warning[to->n_warning] = strdup(l->warning[to->n_warning]);
-		if (!to->warning[to->n_warning])
+	for (; *n_to < n; ++*n_to) {
+		(*to)[*n_to] = strdup(v[*n_to]);
+		if (!(*to)[*n_to])
 			return -1;
 	}
 	return 0;
+}
+
+static int copy_warnings(struct gateway_link *to, const struct glink *l)
+{
+	return copy_texts(&to->warning, &to->n_warning, l->warning, l->n_warning) ||
+			       copy_texts(&to->accepted, &to->n_accepted, l->accepted,
+					  l->n_accepted)
+		       ? -1
+		       : 0;
 }
 
 /* The queue, its thread and, where that schedules, its accounts. */
@@ -202,8 +211,11 @@ static void free_link(struct gateway_link *l)
 		free(l->class[i].path);
 	for (size_t i = 0; i < l->n_warning; i++)
 		free(l->warning[i]);
+	for (size_t i = 0; i < l->n_accepted; i++)
+		free(l->accepted[i]);
 	free(l->class);
 	free(l->warning);
+	free(l->accepted);
 	free(l->name);
 	free(l->interface);
 	free(l->device);

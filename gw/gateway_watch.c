@@ -95,27 +95,59 @@ void gateway_event(struct gateway *g)
 
 /* ---- What goes round it. */
 
-struct findings {
+struct texts {
 	char **v;
 	size_t n;
 };
 
-static void found(void *arg, const char *text)
+struct findings {
+	const struct policy_link *link;
+	struct texts warning, accepted;
+};
+
+void gateway_free_texts(char **v, size_t n)
 {
-	struct findings *f = arg;
-	char **v = realloc(f->v, (f->n + 1) * sizeof(*v));
+	for (size_t i = 0; i < n; i++)
+		free(v[i]);
+	free(v);
+}
+
+static void add(struct texts *t, const char *text)
+{
+	char **v = realloc(t->v, (t->n + 1) * sizeof(*v));
 
 	if (!v)
 		return;
-	f->v = v;
-	v[f->n] = strdup(text);
-	f->n += v[f->n] != NULL;
+	t->v = v;
+	v[t->n] = strdup(text);
+	t->n += v[t->n] != NULL;
 }
 
-static bool known(const struct glink *l, const char *text)
+static void found(void *arg, const char *text)
 {
-	for (size_t i = 0; i < l->n_warning; i++)
-		if (!strcmp(l->warning[i], text))
+	struct findings *f = arg;
+
+	add(&f->warning, text);
+}
+
+/* Its kind in front: by that the policy accepts it. */
+static void found_around(void *arg, enum policy_around what, const char *text)
+{
+	struct findings *f = arg;
+	char line[AROUND_TEXT + 16];
+
+	if (what == POLICY_AROUND_N) {
+		found(arg, text);
+		return;
+	}
+	snprintf(line, sizeof(line), "%s: %s", policy_around_name(what), text);
+	add(f->link->accepted >> what & 1 ? &f->accepted : &f->warning, line);
+}
+
+static bool known(char *const *v, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(v[i], text))
 			return true;
 	return false;
 }
@@ -134,25 +166,32 @@ static void look_at_ingress(const struct glink *l, struct findings *f)
 	found(f, text);
 }
 
+/* What is new is logged. */
+static void take_texts(const struct gateway *g, const struct glink *l, int level,
+		       const struct texts *t, char ***v, size_t *n)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!known(*v, *n, t->v[i]))
+			gateway_say(g, level, "link %s: %s%s", l->link->name,
+				    level == 4 ? "" : "accepted: ", t->v[i]);
+	gateway_free_texts(*v, *n);
+	*v = t->v;
+	*n = t->n;
+}
+
 void gateway_look(struct gateway *g, struct glink *l)
 {
-	struct findings f = {0};
+	struct findings f = {.link = l->link};
 
 	if (l->link->direction == POLICY_INGRESS)
 		look_at_ingress(l, &f);
-	else if (around_look(l->link->interface, l->link->rate.bps, l->link->backend, found,
-			     &f) < 0)
+	else if (around_look(l->link->interface, l->link->rate.bps, l->link->backend,
+			     found_around, &f) < 0)
 		gateway_say(g, 4, "link %s: cannot look for what goes round it: %m",
 			    l->link->name);
 	gkernel_look(g, l, found, &f);
-	for (size_t i = 0; i < f.n; i++)
-		if (!known(l, f.v[i]))
-			gateway_say(g, 4, "link %s: %s", l->link->name, f.v[i]);
-	for (size_t i = 0; i < l->n_warning; i++)
-		free(l->warning[i]);
-	free(l->warning);
-	l->warning = f.v;
-	l->n_warning = f.n;
+	take_texts(g, l, 4, &f.warning, &l->warning, &l->n_warning);
+	take_texts(g, l, 6, &f.accepted, &l->accepted, &l->n_accepted);
 }
 
 /* ---- Losses. */

@@ -15,6 +15,7 @@ LINK(programmed, l->programmed)
 LINK(rate, l->rate_bps)
 LINK(mtu, l->mtu)
 LINK(warnings, l->n_warning)
+LINK(accepted, l->n_accepted)
 LINK(held_packets, l->health.held_packets)
 LINK(held_bytes, l->health.held_bytes)
 LINK(held_peak, l->health.held_packets_max)
@@ -69,6 +70,9 @@ static const struct link_family {
 	 "How many things were seen by which traffic goes round the link; weir status has "
 	 "them.",
 	 COUNT, link_warnings, ANY},
+	{"weir_link_warnings_accepted", gauge,
+	 "How many more were seen that the policy accepts (accepted-warnings).", COUNT,
+	 link_accepted, ANY},
 	{"weir_link_held_packets", gauge, "Packets that wait in the kernel.", COUNT,
 	 link_held_packets, WITH_QUEUE},
 	{"weir_link_held_bytes", gauge, "Bytes of the packets that wait, as IP packets.", COUNT,

@@ -129,9 +129,18 @@ static void add_kernel(json_t *j, const struct gateway_link *l)
 			    in_kernel ? json_boolean(l->programmed) : json_null());
 }
 
+static json_t *texts(char *const *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_text(v[i]));
+	return list;
+}
+
 static json_t *link_object(const struct gateway_link *l, bool histograms)
 {
-	json_t *j = json_object(), *warnings = json_array();
+	json_t *j = json_object();
 
 	json_object_set_new(j, "name", json_text(l->name));
 	json_object_set_new(j, "interface", json_text(l->interface));
@@ -143,9 +152,8 @@ static json_t *link_object(const struct gateway_link *l, bool histograms)
 	if (l->n_class)
 		add_facts(j, l, &l->class[0].account, histograms);
 	add_queue(j, l, histograms);
-	for (size_t i = 0; i < l->n_warning; i++)
-		json_array_append_new(warnings, json_text(l->warning[i]));
-	json_object_set_new(j, "warnings", warnings);
+	json_object_set_new(j, "warnings", texts(l->warning, l->n_warning));
+	json_object_set_new(j, "accepted_warnings", texts(l->accepted, l->n_accepted));
 	return j;
 }
 

@@ -65,6 +65,8 @@ static int note_place(struct tc_build *b)
 			    ? "what comes in is sent through an ifb device, where it is shaped"
 			    : "what leaves");
 	bad |= NOTE("backend", TC_EXACT, "%s", who[l->backend]);
+	if (l->accepted)
+		bad |= NOTE("accepted-warnings", TC_EXACT, "for weir status alone");
 	if (l->capture.n)
 		bad |= NOTE("capture", TC_EXACT, "for replays alone");
 	return bad;

@@ -51,6 +51,15 @@ enum policy_direction { POLICY_EGRESS, POLICY_INGRESS };
  * the kernel's HTB schedules; the kernel both.
  */
 enum policy_backend { POLICY_BACKEND_QUEUE, POLICY_BACKEND_MARK, POLICY_BACKEND_KERNEL };
+/* What goes round a link on a host, or stands behind it: of what kind. */
+enum policy_around {
+	POLICY_AROUND_BRIDGE,
+	POLICY_AROUND_FLOWTABLE,
+	POLICY_AROUND_XDP,
+	POLICY_AROUND_FILTER,
+	POLICY_AROUND_QDISC,
+	POLICY_AROUND_N
+};
 
 /* A place in a file, both from 1; 0 when it was not written but defaulted. */
 struct policy_mark {
@@ -147,6 +156,7 @@ struct policy_link {
 	char *interface;		 /* NULL: not said */
 	enum policy_direction direction; /* default: egress */
 	enum policy_backend backend;	 /* default: queue */
+	uint32_t accepted;		 /* bit k set: an enum policy_around is no warning */
 	struct policy_mark mark;
 	struct policy_filters capture; /* n == 0: all packets */
 	struct policy_rate rate;
@@ -253,6 +263,7 @@ const char *policy_queue_name(enum policy_queue q);
 const char *policy_isolation_name(enum policy_isolation i);
 const char *policy_linklayer_name(enum policy_linklayer l);
 const char *policy_direction_name(enum policy_direction d);
+const char *policy_around_name(enum policy_around a);
 const char *policy_backend_name(enum policy_backend b);
 /* "ef", "cs5", "af41", or "13" where it has no name. buf: at least 8 bytes. */
 const char *policy_dscp_name(unsigned dscp, char buf[8]);

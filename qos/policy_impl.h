@@ -60,6 +60,7 @@ enum link_key {
 	LK_INTERFACE,
 	LK_DIRECTION,
 	LK_BACKEND,
+	LK_ACCEPTED,
 	LK_CAPTURE,
 	LK_RATE,
 	LK_OVERHEAD,
@@ -138,6 +139,7 @@ bool value_bytes(struct reader *, const struct policy_key *, const struct ynode 
 bool value_time(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_number(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_enum(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_enum_set(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_bool(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_limit(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_dscp(struct reader *, const struct policy_key *, const struct ynode *, void *);
@@ -193,6 +195,7 @@ extern const char *const policy_queue_names[];
 extern const char *const policy_isolation_names[];
 extern const char *const policy_linklayer_names[];
 extern const char *const policy_direction_names[];
+extern const char *const policy_around_names[];
 extern const char *const policy_backend_names[];
 
 #endif

@@ -169,6 +169,23 @@ static void put_dscp(FILE *out, int depth, uint64_t set)
 	fputs("]\n", out);
 }
 
+static void put_accepted(FILE *out, int depth, uint32_t set)
+{
+	const char *comma = "";
+
+	if (!set)
+		return;
+	indent(out, depth);
+	fputs("accepted-warnings: [", out);
+	for (unsigned i = 0; i < POLICY_AROUND_N; i++) {
+		if (!(set >> i & 1))
+			continue;
+		fprintf(out, "%s%s", comma, policy_around_name((enum policy_around)i));
+		comma = ", ";
+	}
+	fputs("]\n", out);
+}
+
 static void put_limit(FILE *out, int depth, const struct policy_class *c)
 {
 	char buf[POLICY_UNIT_TEXT], bytes[POLICY_UNIT_TEXT];
@@ -273,6 +290,7 @@ static void put_link(FILE *out, const struct policy_link *l)
 		put_key(out, 2, "interface", l->interface);
 	put_word(out, 2, "direction", policy_direction_name(l->direction));
 	put_word(out, 2, "backend", policy_backend_name(l->backend));
+	put_accepted(out, 2, l->accepted);
 	put_filters(out, 2, "capture", &l->capture);
 	put_rate(out, 2, "rate", &l->rate, 0);
 	indent(out, 2);

@@ -52,6 +52,8 @@ const struct policy_key policy_link_keys[LK_N] = {
 	[LK_DIRECTION] = {"direction", value_enum, L(direction),
 			  .names = policy_direction_names},
 	[LK_BACKEND] = {"backend", value_enum, L(backend), .names = policy_backend_names},
+	[LK_ACCEPTED] = {"accepted-warnings", value_enum_set, L(accepted),
+			 .names = policy_around_names},
 	[LK_CAPTURE] = {"capture", value_filters, L(capture)},
 	[LK_RATE] = {"rate", value_rate, L(rate), 1, POLICY_RATE_MAX},
 	/* first, wherever it stands: written mpu and linklayer go over a preset's */

@@ -328,6 +328,30 @@ bool value_enum(struct reader *rd, const struct policy_key *k, const struct ynod
 	return false;
 }
 
+static bool one_of_set(struct reader *rd, const struct policy_key *k, const struct ynode *v,
+		       void *obj)
+{
+	const char *s = value_scalar(rd, k, v);
+
+	if (!s)
+		return false;
+	for (uint32_t i = 0; k->names[i]; i++) {
+		if (strcmp(k->names[i], s) == 0) {
+			*(uint32_t *)field(obj, k) |= 1u << i;
+			return true;
+		}
+	}
+	value_unknown(rd, k->name, v, k->names);
+	return false;
+}
+
+/* 32 bits, one for each word. */
+bool value_enum_set(struct reader *rd, const struct policy_key *k, const struct ynode *v,
+		    void *obj)
+{
+	return value_each(rd, k, v, obj, one_of_set);
+}
+
 bool value_bool(struct reader *rd, const struct policy_key *k, const struct ynode *v, void *obj)
 {
 	const char *s = value_scalar(rd, k, v);

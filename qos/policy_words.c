@@ -46,9 +46,20 @@ const char *const policy_backend_names[] = {
 	NULL,
 };
 
+const char *const policy_around_names[] = {
+	[POLICY_AROUND_BRIDGE] = "bridge", [POLICY_AROUND_FLOWTABLE] = "flowtable",
+	[POLICY_AROUND_XDP] = "xdp",	   [POLICY_AROUND_FILTER] = "filter",
+	[POLICY_AROUND_QDISC] = "qdisc",   NULL,
+};
+
 const char *policy_scheduler_name(enum policy_scheduler s)
 {
 	return policy_scheduler_names[s];
+}
+
+const char *policy_around_name(enum policy_around a)
+{
+	return policy_around_names[a];
 }
 
 const char *policy_queue_name(enum policy_queue q)

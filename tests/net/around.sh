@@ -353,10 +353,24 @@ ok "a slower qdisc and a redirect are told by the gateway" until_ok 60 warnings 
 like "... the qdisc" "$tmp/warnings" "qdisc tbf .*tc qdisc del dev wan root"
 like "... the redirect" "$tmp/warnings" "tc filter del dev lan ingress pref 7"
 status 1 "status then" status --socket "$sock"
+is "each was logged once" "$(grep -c 'qdisc tbf' "$tmp/weir.log") $(grep -c 'redirects packets' "$tmp/weir.log")" "1 1"
+# what is meant so can be accepted, by its kind: it is shown, and is no warning
+accept() { policy lan | sed "s/^    rate:/    accepted-warnings: $1\n    rate:/" >"$tmp/p.yaml"; status 0 "a reload that accepts $1" reload --socket "$sock"; }
+accept '[filter]'
+status 1 "what is not accepted stays a warning" status --socket "$sock"
+like "... that" "$tmp/out" "WARNING +qdisc: the qdisc tbf"
+like "... and the other is shown as accepted" "$tmp/out" "accepted +filter: a tc filter on lan"
+accept '[qdisc, filter]'
+status 0 "with all accepted, all is well" status --socket "$sock"
+unlike "... and nothing a warning" "$tmp/out" "WARNING"
+is "... for programs, too" "$(stats '[(len(link(n)["warnings"]), sorted(w.split(":")[0] for w in link(n)["accepted_warnings"])) for n in ("up", "down")]')" "[(0, ['filter', 'qdisc']), (0, [])]"
+like "the log has it" "$tmp/weir.log" "link up: accepted: filter: a tc filter on lan"
+policy lan >"$tmp/p.yaml"
+status 0 "a reload that accepts nothing" reload --socket "$sock"
+ok "makes them warnings again" warnings 2
 tc_r qdisc del dev lan clsact
 tc_r qdisc del dev wan root
 ok "and no more when they are gone" until_ok 60 warnings 0
-is "each was logged once" "$(grep -c 'qdisc tbf' "$tmp/weir.log") $(grep -c 'redirects packets' "$tmp/weir.log")" "1 1"
 
 # A bridge: its port's packets leave by the bridge
 ip -n "$ns-r" link add br0 type bridge forward_delay 0

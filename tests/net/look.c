@@ -12,8 +12,9 @@
 
 #include "gw/around.h"
 
-static void tell(void *arg, const char *text)
+static void tell(void *arg, enum policy_around what, const char *text)
 {
+	(void)what;
 	fprintf(arg, "%s\n", text);
 }
 

@@ -40,7 +40,8 @@ static void every_word(void **state)
 {
 	const char *const *const lists[] = {policy_scheduler_names, policy_queue_names,
 					    policy_isolation_names, policy_linklayer_names,
-					    policy_direction_names, policy_backend_names};
+					    policy_direction_names, policy_backend_names,
+					    policy_around_names};
 	char quoted[64];
 
 	(void)state;

@@ -105,6 +105,7 @@ static void same_policy(const struct policy *a, const struct policy *b)
 		if (x->interface)
 			assert_string_equal(x->interface, y->interface);
 		assert_true(x->direction == y->direction && x->backend == y->backend);
+		assert_int_equal(x->accepted, y->accepted);
 		same_filters(&x->capture, &y->capture);
 		same_rate(&x->rate, &y->rate);
 		assert_true(x->overhead == y->overhead && x->mpu == y->mpu &&
@@ -183,6 +184,7 @@ static const char *pick(const char *const *v, uint32_t n)
 	return v[rnd(n)];
 }
 
+static const char *const arounds[] = {"bridge", "flowtable", "xdp", "filter", "qdisc"};
 static const char *const backends[] = {"queue", "mark", "kernel"};
 static const char *const scheds[] = {"fifo", "fair", "drr", "wfq", "priority"};
 static const char *const isos[] = {"flows", "srchost", "dsthost", "dual-srchost",
@@ -274,6 +276,8 @@ static void random_policies(void **state)
 			MAYBE(", interface: eth%u", rnd(3));
 			MAYBE(", direction: %s", rnd(2) ? "egress" : "ingress");
 			MAYBE(", backend: %s", pick(backends, 3));
+			MAYBE(", accepted-warnings: [%s, %s]", pick(arounds, 5),
+			      pick(arounds, 5));
 			MAYBE(", capture: ['src net 10.0.0.0/8', 'ip6 and tcp[0] = %u']",
 			      rnd(256));
 			MAYBE(", overhead: %s", pick(presets, 8));
