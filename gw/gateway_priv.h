@@ -27,6 +27,11 @@ struct told {
 	uint64_t at;	/* ns; 0: never */
 };
 
+/* What classes had counted that a reload removed, and what was dropped with them. */
+struct gkernel_gone {
+	uint64_t packets, bytes, dropped;
+};
+
 /*
  * A link's part in the kernel's traffic control. Of a link that the gateway schedules (backend
  * queue), all of it is zero.
@@ -46,6 +51,7 @@ struct glink {
 	const struct policy_link *link; /* of the policy in force */
 	struct worker *worker;		/* NULL: backend kernel */
 	struct gkernel tc;
+	struct gkernel_gone gone;
 	struct ifwatch_state iface;
 	uint16_t queue;
 	uint32_t held_max;
@@ -168,5 +174,13 @@ void gkernel_come(struct gateway *g, struct glink *l);
 /* A call of fn for each thing that is not as it was made. */
 void gkernel_look(const struct gateway *g, const struct glink *l,
 		  void (*fn)(void *arg, const char *text), void *arg);
+
+/*
+ * gateway_carry.c, around a change of a link's classes: what they have counted before it, to be
+ * freed (NULL: no memory); and once it is done, what of that is no more is added to *g.
+ */
+struct gkernel_before *gkernel_count(const struct gkernel *k);
+void gkernel_carry(struct gkernel_before *b, const struct gkernel *k, struct gkernel_gone *g);
+void gkernel_before_free(struct gkernel_before *b);
 
 #endif

@@ -183,6 +183,20 @@ static int apply(struct gateway *g, struct glink *l, char *err, size_t errsize)
 	return failed;
 }
 
+/* The same; the link's count goes on with what its place had, whatever that was called. */
+static int apply_counted(struct gateway *g, struct glink *l, char *err, size_t errsize)
+{
+	const struct glink *place = gateway_in_kernel(l->link) ? find_place(g, l->link) : NULL;
+	struct gkernel_before *before = place ? gkernel_count(&place->tc) : NULL;
+	int failed = apply(g, l, err, errsize);
+
+	l->gone = place ? place->gone : (struct gkernel_gone){0};
+	if (!failed)
+		gkernel_carry(before, &l->tc, &l->gone);
+	gkernel_before_free(before);
+	return failed;
+}
+
 static int prepare(struct gateway *g, struct change *c, struct policy_report *r, char *err,
 		   size_t errsize)
 {
@@ -200,7 +214,7 @@ static int prepare(struct gateway *g, struct change *c, struct policy_report *r,
 		c->n++;
 	}
 	for (size_t i = 0; !failed && i < c->n; i++)
-		failed = apply(g, &c->next[i].link, err, errsize);
+		failed = apply_counted(g, &c->next[i].link, err, errsize);
 	return failed;
 }
 

@@ -152,6 +152,16 @@ static void copy_kernel(struct gateway_link *to, const struct glink *l)
 	}
 }
 
+/* What classes had that are no more, to the link itself. */
+static void add_gone(struct account *a, const struct gkernel_gone *g)
+{
+	a->sent.packets += g->packets;
+	a->sent.bytes += g->bytes;
+	a->dropped[PKT_DROP_LIMIT].packets += g->dropped;
+	a->in.packets += g->packets + g->dropped;
+	a->in.bytes += g->bytes;
+}
+
 static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	to->name = strdup(l->link->name);
@@ -172,6 +182,8 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 	if (gateway_in_kernel(l->link))
 		copy_kernel(to, l);
 	sum_up(to, l->link);
+	if (to->programmed)
+		add_gone(&to->class[0].account, &l->gone);
 	return 0;
 }
 

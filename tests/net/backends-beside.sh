@@ -216,6 +216,39 @@ port r wan 10.77.2.1/24 fd77:2::1/64 2>/dev/null
 port r lan 10.77.1.1/24 fd77:1::1/64 2>/dev/null
 until_ok 20 in_i ping -c 1 -W 1 10.77.2.2
 
+# ---- What a class counted that is no more stays in the count of its link, as tc tells of 7765:1
+counted() { # CLASSES
+	cat >"$tmp/p.yaml" <<-EOP
+	links:
+	  - name: up
+	    interface: wan
+	    backend: kernel
+	    rate: 20mbit
+	    classes: [$1]
+	EOP
+}
+call='{name: call, match: udp port 5000, queue: fifo, limit: 5000p}'
+mail='{name: mail, match: udp port 5001, queue: fifo, limit: 5000p}'
+rest='{name: rest, default: true, queue: fifo}'
+two="{name: two, match: udp portrange 5000-5001, classes: [$call, {name: mail, default: true, queue: fifo}]}"
+both='{name: two, match: udp portrange 5000-5001, queue: fifo, limit: 5000p}'
+link_sent() { stats '[link("up")["sent"][k] for k in ("packets", "bytes")]'; }
+tc_sent() { in_r tc -s class show dev wan | awk '/^class htb 7765:1 root/ { getline; print "[" $4 ", " $2 "]" }'; }
+same_count() { [ "$(link_sent)" = "$(tc_sent)" ]; }
+counted "$call, $mail, $rest"; weir_start "$tmp/p.yaml"
+traffic 5000 40; traffic 5001 30
+ok "a link's count is that of its class in tc" until_ok 5 same_count
+for next in "$call, $rest" "$call, $mail, $rest" "$two, $rest" "$both, $rest" "$two, $rest" "$mail, $rest"; do
+	counted "$next"
+	"$WEIR" reload --socket "$sock" 2>>"$tmp/reload.err"
+	ok "it stays that when the classes are: $(echo "$next" | grep -o 'name: [a-z]*' | cut -c7- | xargs)" until_ok 5 same_count
+	traffic 5000 10; traffic 5001 10
+	ok "... and after some more" until_ok 5 same_count
+done
+is "of all that were sent" "$([ "$(stats 'link("up")["sent"]["packets"]')" -ge 190 ] && echo all)" all
+is "in = sent + dropped + waiting" "$(stats 'all(l["in"]["packets"] == l["sent"]["packets"] + l["dropped"]["packets"] + l["waiting"]["packets"] for l in d["links"])')" True
+weir_stop
+
 # ---- To another namespace and back
 ip netns add "$ns-b"
 for backend in queue mark kernel both; do
