@@ -177,7 +177,8 @@ void gkernel_look(const struct gateway *g, const struct glink *l,
 
 /*
  * gateway_carry.c, around a change of a link's classes: what they have counted before it, to be
- * freed (NULL: no memory); and once it is done, what of that is no more is added to *g.
+ * freed (NULL: no memory); and once it is done, and
+ * cannot be taken back any more (it is read anew), what of that is no more is added to *g.
  */
 struct gkernel_before *gkernel_count(const struct gkernel *k);
 void gkernel_carry(struct gkernel_before *b, const struct gkernel *k, struct gkernel_gone *g);

@@ -43,8 +43,9 @@ struct next {
 	struct glink *old;  /* NULL: it is new */
 	struct glink *left; /* not NULL: the queue that it had and has no more */
 	struct engine *engine;
-	bool moved; /* to this interface, from another or from nowhere */
-	bool waits; /* for the kernel to send what it has */
+	struct gkernel_before *before; /* NULL: nothing was counted */
+	bool moved;		       /* to this interface, from another or from nowhere */
+	bool waits;		       /* for the kernel to send what it has */
 };
 
 struct change {
@@ -90,6 +91,7 @@ static void undo(struct gateway *g, struct change *c)
 
 		gkernel_revert(g, n->link.link, &n->link.tc, before ? &before->tc : NULL);
 		engine_free(n->engine);
+		gkernel_before_free(n->before);
 		if (n->old)
 			gkernel_forget(&n->link.tc);
 		else
@@ -183,18 +185,14 @@ static int apply(struct gateway *g, struct glink *l, char *err, size_t errsize)
 	return failed;
 }
 
-/* The same; the link's count goes on with what its place had, whatever that was called. */
-static int apply_counted(struct gateway *g, struct glink *l, char *err, size_t errsize)
+/* What a link's place has counted so far, whatever the link was called. */
+static void count(struct gateway *g, struct next *n)
 {
-	const struct glink *place = gateway_in_kernel(l->link) ? find_place(g, l->link) : NULL;
-	struct gkernel_before *before = place ? gkernel_count(&place->tc) : NULL;
-	int failed = apply(g, l, err, errsize);
+	const struct glink *place =
+		gateway_in_kernel(n->link.link) ? find_place(g, n->link.link) : NULL;
 
-	l->gone = place ? place->gone : (struct gkernel_gone){0};
-	if (!failed)
-		gkernel_carry(before, &l->tc, &l->gone);
-	gkernel_before_free(before);
-	return failed;
+	n->link.gone = place ? place->gone : (struct gkernel_gone){0};
+	n->before = place ? gkernel_count(&place->tc) : NULL;
 }
 
 static int prepare(struct gateway *g, struct change *c, struct policy_report *r, char *err,
@@ -213,8 +211,10 @@ static int prepare(struct gateway *g, struct change *c, struct policy_report *r,
 				      errsize);
 		c->n++;
 	}
-	for (size_t i = 0; !failed && i < c->n; i++)
-		failed = apply_counted(g, &c->next[i].link, err, errsize);
+	for (size_t i = 0; !failed && i < c->n; i++) {
+		count(g, &c->next[i]);
+		failed = apply(g, &c->next[i].link, err, errsize);
+	}
 	return failed;
 }
 
@@ -359,6 +359,9 @@ static void finish(struct gateway *g, struct change *c)
 			gateway_link_close(&g->link[i]);
 	}
 	for (size_t i = 0; i < c->n; i++) {
+		/* it reads: nothing can be taken back from here on */
+		gkernel_carry(c->next[i].before, &c->next[i].link.tc, &c->next[i].link.gone);
+		gkernel_before_free(c->next[i].before);
 		c->links[i] = c->next[i].link;
 		if (c->links[i].iface.there && c->links[i].worker)
 			worker_set_mtu(c->links[i].worker, c->links[i].iface.mtu);
