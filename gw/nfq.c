@@ -126,7 +126,7 @@ static int bind_queue(struct nfq *q, char *err, size_t errsize)
 
 static int set_up(struct nfq *q, uint32_t maxlen, char *err, size_t errsize)
 {
-	uint8_t buf[256] __attribute__((aligned(8)));
+	uint8_t buf[256] __attribute__((aligned(8))) = {0}; /* libmnl leaves padding as it is */
 	struct nlmsghdr *nlh = begin(buf, NFQNL_MSG_CONFIG, q->number, 0);
 	struct nfqnl_msg_config_params params = {.copy_range = htonl(NFQ_COPY),
 						 .copy_mode = NFQNL_COPY_PACKET};
