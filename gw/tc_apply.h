@@ -78,9 +78,9 @@ int tc_target_read(struct tc_target *t, char *err, size_t errsize);
 struct tc_counters tc_target_counters(const struct tc_target *t, const struct policy_class *c);
 
 /*
- * Two at a time would undo each other's work: waits until no other process applies or
- * removes; busy (or NULL) is called once where that takes longer than a moment. The lock is
- * this process's until it ends, or closes what is returned; -1 with err.
+ * Two at a time would undo each other's work: waits until no other process of this network
+ * namespace applies or removes; busy (or NULL) is called once where that takes longer than a
+ * moment. The lock is this process's until it ends, or closes what is returned; -1 with err.
  */
 int tc_lock(void (*busy)(void), char *err, size_t errsize);
 /*

@@ -55,15 +55,22 @@ static int find_where(char where[64], char *err, size_t errsize)
 	return 0;
 }
 
-int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, char *err,
-		  size_t errsize)
+static int namespace_of(unsigned long *ns, char *err, size_t errsize)
 {
 	struct stat st;
 
 	if (stat("/proc/self/ns/net", &st))
 		return fail_with(err, errsize, "/proc/self/ns/net: %s", strerror(errno));
+	*ns = (unsigned long)st.st_ino;
+	return 0;
+}
+
+int tc_saved_find(struct tc_saved *f, const struct tc_link *l, uint32_t top, char *err,
+		  size_t errsize)
+{
+	if (namespace_of(&f->ns, err, errsize))
+		return -1;
 	memcpy(f->name, l->name, sizeof(f->name));
-	f->ns = (unsigned long)st.st_ino;
 	f->ifindex = l->ifindex;
 	f->top = top;
 	snprintf(f->path, sizeof(f->path), TC_SAVED_DIR "/%lu-%u-%s.json", f->ns, l->ifindex,
@@ -210,17 +217,20 @@ static int make_dir(char *err, size_t errsize)
 	return 0;
 }
 
-#define LOCK_PATH TC_SAVED_DIR "/lock"
 #define LOCK_LOOK 10u /* ms between two looks */
 
 int tc_lock_open(char *err, size_t errsize)
 {
+	char path[64];
+	unsigned long ns = 0;
 	int fd;
 
-	if (make_dir(err, errsize))
+	/* each namespace has traffic control of its own */
+	if (make_dir(err, errsize) || namespace_of(&ns, err, errsize))
 		return -1;
-	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return fd < 0 ? complain(LOCK_PATH, err, errsize) : fd;
+	snprintf(path, sizeof(path), TC_SAVED_DIR "/%lu-lock", ns);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? complain(path, err, errsize) : fd;
 }
 
 int tc_lock(void (*busy)(void), char *err, size_t errsize)
@@ -241,7 +251,7 @@ int tc_lock(void (*busy)(void), char *err, size_t errsize)
 		status = flock(fd, LOCK_EX);
 	if (!status)
 		return fd;
-	fail_with(err, errsize, "%s: %s", LOCK_PATH, strerror(errno));
+	fail_with(err, errsize, "waiting for another weir: %s", strerror(errno));
 	close(fd);
 	return -1;
 }

@@ -118,12 +118,12 @@ weir_stop
 # ---- A tc command that runs: a gateway waits for it. The lock is held as that does.
 policy kernel; : >"$tmp/weir.log"
 mkdir -p /run/weir/tc
-exec {lock}>>/run/weir/tc/lock
+exec {lock}>>"$(tc_lock_path)"
 ok "somebody changes traffic control" flock -w 60 "$lock"
 ip netns exec "$ns-r" "$WEIR" run "$tmp/p.yaml" --socket "$sock" 2>>"$tmp/weir.log" {lock}>&- &
 weir_pid=$!
 # it has opened the lock and looks again and again, asleep (in nanosleep) meanwhile
-waits() { ls -l "/proc/$weir_pid/fd" | grep /run/weir/tc/lock && grep -E '^(230|115|407) ' "/proc/$weir_pid/syscall"; }
+waits() { ls -l "/proc/$weir_pid/fd" | grep "$(tc_lock_path)" && grep -E '^(230|115|407) ' "/proc/$weir_pid/syscall"; }
 ok "a gateway that starts waits" until_ok 20 waits
 is "... and touches nothing" "$(traces wan)" 0
 flock -u "$lock"

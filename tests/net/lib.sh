@@ -19,6 +19,8 @@ ip netns add "$ns-try" 2>/dev/null && ip netns del "$ns-try" || skip_all "no net
 
 in_i() { ip netns exec "$ns-i" "$@"; }
 in_r() { ip netns exec "$ns-r" "$@"; }
+# where those who change the router's traffic control wait for each other
+tc_lock_path() { echo "/run/weir/tc/$(in_r stat -L -c %i /proc/self/ns/net)-lock"; }
 in_o() { ip netns exec "$ns-o" "$@"; }
 
 router_down() {

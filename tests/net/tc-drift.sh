@@ -24,20 +24,21 @@ clean=$(snapshot wan)
 tc_or_skip "$tmp/p.yaml"
 
 # ---- Streams that are closed: nothing is written into what got their numbers
-: >/run/weir/tc/lock
+lock=$(tc_lock_path)
+: >"$lock"
 in_r "$WEIR" tc apply "$tmp/p.yaml" >&- 2>"$tmp/err"
 is "apply with stdout closed: what it says cannot be written" "$?" 2
 like "... and that is told" "$tmp/err" '^weir: standard output: '
 in_r "$WEIR" tc apply "$tmp/p.yaml" <&- >&- 2>&-
 is "... with all three closed" "$?" 2
-ok "... nothing was written elsewhere" test ! -s /run/weir/tc/lock
+ok "... nothing was written elsewhere" test ! -s "$lock"
 wtc diff "$tmp/p.yaml"
 is "... and it is applied" "$? $(cat "$tmp/out")" "0 "
 
 # ---- Two at once: the second waits, and says why nothing happens
 coproc python3 -c "
 import fcntl
-f = open('/run/weir/tc/lock')
+f = open('$lock')
 fcntl.flock(f, fcntl.LOCK_EX)
 print('held', flush=True)
 input()"
