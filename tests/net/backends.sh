@@ -77,7 +77,7 @@ for backend in queue mark kernel; do
 	if [ $backend = queue ]; then
 		ok "queue: nothing of it is in the kernel's traffic control" sh -c "! ip netns exec $ns-r tc qdisc show dev wan | grep -q htb"
 	else
-		ok "$backend: tc counts what weir tells" until_ok 5 agree
+		ok "$backend: tc counts what weir tells" until_ok 20 agree
 		is "$backend: of delays nothing is known" "$(stats '[cls("up", "work/call")[k] for k in ("delay_ns", "jitter_ns", "marked")]')" "[None, None, None]"
 		status 0 "$backend: stats for people" stats --socket "$sock"
 		like "$backend: ... say where" "$tmp/out" "^link up: wan, 20.0?mbit, backend $backend on wan$"
@@ -119,7 +119,7 @@ filters show >"$tmp/filters"
 ok "mark: they can be deleted" empty "$tmp/filters"
 traffic 5001 30 10.77.2.2
 is "without them, packets find their class nonetheless" "$(sent work/mail)" 30
-ok "as tc sees it" until_ok 5 agree
+ok "as tc sees it" until_ok 20 agree
 weir_stop
 
 # ---- Address translation: inside hosts keep their classes
@@ -259,7 +259,7 @@ for backend in kernel mark; do
 	ok "$backend: when it comes, it gets its classes" until_ok 20 in_kernel
 	traffic 5000 25 10.77.2.2
 	is "$backend: which get their packets" "$(sent work/call)" 25
-	ok "$backend: as tc sees it" until_ok 5 agree
+	ok "$backend: as tc sees it" until_ok 20 agree
 	ok "$backend: all is well then" until_ok 30 "$WEIR" status --socket "$sock"
 	weir_stop
 done

@@ -11,7 +11,8 @@
  *
  * --size is that of the UDP payload; --flows of send differ in the source port, those of
  * flood in the destination port too. Results: "key value" lines on standard output.
- * A sender that gets SIGTERM stops and says how many it sent.
+ * A sender that gets SIGTERM stops and says how many it sent; a receiver then waits for no
+ * longer a silence than LINGER.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +33,7 @@
 #define SECOND UINT64_C(1000000000)
 #define FLOWS_MAX 4096
 #define MAGIC 0x77656972u
+#define LINGER 500 /* ms: what is still to come then was sent and has left long ago */
 
 struct payload {
 	uint32_t magic, flow;
@@ -219,6 +221,18 @@ static bool mark(struct seen *s, uint64_t seq)
 	return was;
 }
 
+/* Whether there is something to read. The first packet may take its time. */
+static bool comes(int fd, uint64_t received, uint64_t idle)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, ended ? LINGER : received ? (int)idle : 20000);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 static int do_recv(const char *port, const struct options *o)
 {
 	static struct seen flow[FLOWS_MAX], source;
@@ -229,15 +243,14 @@ static int do_recv(const char *port, const struct options *o)
 	uint64_t n = 0, bytes = 0, dup = 0, late = 0, lost = 0, first = 0, last = 0, ports = 0;
 	uint64_t *delay = calloc(o->count + 1, sizeof(*delay));
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), big = 8 << 20;
-	struct pollfd pf = {.fd = fd, .events = POLLIN};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big));
 	if (!delay || fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)))
 		return die("bind");
+	signal(SIGTERM, end);
 	puts("ready");
 	fflush(stdout);
-	/* the first packet may take its time */
-	while (n < o->count && poll(&pf, 1, n ? (int)o->idle : 20000) > 0) {
+	while (n < o->count && comes(fd, n, o->idle)) {
 		struct sockaddr_in6 from = {0};
 		socklen_t len = sizeof(from);
 		ssize_t size =
