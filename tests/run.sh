@@ -9,6 +9,9 @@
 # than it promised, or takes longer than TEST_TIMEOUT seconds. The last line is
 # "N passed, N failed", with ", N skipped" when there are any; exit 1 when any failed.
 # TOTALS=FILE: adds the three numbers to that file instead of printing the line.
+#
+# TEST_JOBS of them run side by side (as many as there are processors); those of tests/net that
+# mostly wait, twice as many; those that look at time, alone. What they say comes in order.
 set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 2
@@ -16,13 +19,22 @@ BUILD=${BUILD:-build}
 TEST_TIMEOUT=${TEST_TIMEOUT:-300}
 export BUILD WEIR="${WEIR:-$BUILD/weir}"
 export CMOCKA_MESSAGE_OUTPUT=TAP
+TEST_JOBS=${TEST_JOBS:-$(nproc)}
 passed=0 failed=0 skipped=0
-log=$(mktemp) || exit 2
-trap 'rm -f "$log"' EXIT
+declare -A limit
+. tests/together.sh
+trap together_stop EXIT
 
-# count NAME STATUS: takes the TAP in $log into the totals
-count() {
-	local name=$1 status=$2 p f s plan
+# Of tests/net, those that hold no rate and no delay against a bound, nor fill the machine. Each
+# has namespaces of its own, so they do not meet. A script that is not named here runs alone.
+beside=" around backends backends-reload life protocols tc tc-line tc-many tc-nat tc-parity top "
+# those that a build which is slow can do too: rates and delays are looked at loosely or not at all
+short="life protocols top backends backends-reload segments"
+
+# ended NAME STATUS LOG: takes the TAP of a test that has ended into the totals
+ended() {
+	local name=$1 status=$2 log=$3 p f s plan
+	[ "$status" != 124 ] || echo "not ok - $name: still running after ${limit[$name]} s" >>"$log"
 	# cmocka says "not ok 5 # SKIP" of a test that skips itself
 	s=$(grep -ciE '^(not )?ok\b.*# *skip' "$log")
 	p=$(grep -E '^ok\b' "$log" | grep -civE '# *skip')
@@ -50,12 +62,8 @@ count() {
 
 # run NAME COMMAND...
 run() {
-	local name=$1 status
-	shift
-	timeout -k 10 "$TEST_TIMEOUT" "$@" >"$log" 2>&1 </dev/null
-	status=$?
-	[ $status != 124 ] || echo "not ok - $name: still running after $TEST_TIMEOUT s" >>"$log"
-	count "$name" $status
+	limit[$1]=$TEST_TIMEOUT
+	begin "$1" timeout -k 10 "$TEST_TIMEOUT" "${@:2}"
 }
 
 # sources PATTERN...: the files there are; none at all is a failure of the tree
@@ -67,13 +75,28 @@ sources() {
 	[ -n "$some" ] || echo "none:$1"
 }
 
+# net NAME...: scripts of tests/net, those that run alone at the end
+net() {
+	local name alone=
+	at_once $((2 * TEST_JOBS))
+	for name in "$@"; do
+		case $beside in
+		*" $name "*) run "net/$name" bash "tests/net/$name.sh" ;;
+		*) alone="$alone $name" ;;
+		esac
+	done
+	at_once 1
+	for name in $alone; do run "net/$name" bash "tests/net/$name.sh"; done
+	at_once "$TEST_JOBS"
+}
+
+at_once "$TEST_JOBS"
 for kind in "$@"; do
 	case $kind in
 	unit) list=$(sources tests/unit/test_*.c) ;;
 	props) list=$(sources tests/props/prop_*.c) ;;
 	e2e) list=$(sources tests/e2e/*.sh) ;;
-	# those that look at rates and delays loosely or not at all, for builds that are slow
-	net-short) list="tests/net/life.sh tests/net/protocols.sh tests/net/top.sh tests/net/segments.sh" ;;
+	net-short) net $short; continue ;;
 	net) list=$(sources tests/net/*.sh) ;;
 	policies) list=$(sources policies/*.test.yaml) ;;
 	layers) list=tests/layers.sh ;;
@@ -81,22 +104,23 @@ for kind in "$@"; do
 	kernel) list=tests/kernel/run.sh ;;
 	*) echo "run.sh: no such kind of test: $kind" >&2; exit 2 ;;
 	esac
+	netlist=
 	for file in $list; do
 		name=${file#tests/}
 		case $file in
-		none:*)
-			echo "not ok - nothing matches ${file#none:}" >"$log"
-			count "$kind" 1
-			;;
-		*/lib.sh) ;;
+		none:*) run "$kind" sh -c "echo 'not ok - nothing matches ${file#none:}'; exit 1" ;;
+		*/lib.sh | *-lib.sh) ;;
 		# many scripts in one, on an emulated processor
 		tests/kernel/run.sh) TEST_TIMEOUT=$((3 * TEST_TIMEOUT)) run kernel bash "$file" ;;
+		tests/net/*.sh) netlist="$netlist $(basename "$file" .sh)" ;;
 		*.c) run "${name%.c}" "$BUILD/${file%.c}" ;;
 		*.sh) run "${name%.sh}" bash "$file" ;;
 		*.test.yaml) run "$name" "$WEIR" test --format tap "$file" ;;
 		esac
 	done
+	[ -z "$netlist" ] || net $netlist
 done
+all_ended
 
 if [ -n "${TOTALS:-}" ]; then
 	echo "$passed $failed $skipped" >>"$TOTALS"
