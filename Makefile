@@ -124,10 +124,12 @@ sanitize:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/san OPT='-O1 -g -fno-omit-frame-pointer' \
 		SAN='-fsanitize=$(SANITIZERS) -fno-sanitize-recover=undefined' all unit net
 	@BUILD=$(BUILD)/san KILLS=5 RELOADS=40 bash tests/run.sh unit props e2e policies net-short
-	@$(MAKE) --no-print-directory -s all unit
+	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) bash tests/valgrind.sh
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN=-fsanitize=thread all unit net
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN=-fsanitize=thread tsan-programs
 	@BUILD=$(BUILD)/tsan bash tests/tsan.sh
+# those with threads: what tests/tsan.sh runs
+tsan-programs: all net $(BUILD)/tests/unit/test_replay $(BUILD)/tests/unit/test_ahead
 
 fuzz:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' WARN=-Wall WERROR= \
@@ -175,7 +177,7 @@ clean:
 	rm -rf build
 
 .PHONY: all unit net check-net clean help deps deps-demo demo test test-kernel check-unit check-props check-e2e \
-	check-policies check-layers bench bench-programs sanitize fuzz fuzz-programs analyse tidy \
+	check-policies check-layers bench bench-programs sanitize tsan-programs fuzz fuzz-programs analyse tidy \
 	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:
 -include $(shell find $(BUILD) -path $(BUILD)/kernel -prune -o -name '*.d' -print 2>/dev/null)
