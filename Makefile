@@ -83,6 +83,7 @@ help:
 	@echo 'make captures    make the captures of the tests anew (root)'
 	@echo 'make clean       remove build/'
 	@echo 'Variables: BUILD=dir  OPT="-O2 -g"  SAN=-fsanitize=...  WERROR=1  CFLAGS=  LDFLAGS='
+	@echo 'TEST_JOBS=N: so many tests side by side (as many as there are processors); 1: one after the other'
 
 deps:
 	@bash tests/deps.sh test

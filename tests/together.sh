@@ -77,6 +77,9 @@ all_ended() {
 }
 
 at_once() { # N
+	case $1 in
+	*[!0-9]* | '' | 0*) echo "\"$1\" tests side by side?" >&2; exit 2 ;;
+	esac
 	all_ended
 	while [ "$room" -gt 0 ]; do
 		read -r -u "$places"

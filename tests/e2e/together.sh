@@ -65,6 +65,8 @@ at_once 1
 begin c true
 all_ended
 EOP
+told "no places are none: said" "2;" <<<'at_once 0; begin a true; all_ended'
+like "... and what" "$tmp/err" '^"0" tests side by side'
 told "SIGINT and SIGQUIT are what they are in the foreground" "0;a 0 1 ;" <<'EOP'
 at_once 1
 # the last digit of the signals that are ignored, in hexadecimal: 2 is SIGINT, 4 SIGQUIT
