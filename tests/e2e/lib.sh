@@ -10,7 +10,7 @@ captures=tests/captures
 tmp=$(mktemp -d) || exit 2
 tests=0 failures=0 finished=
 
-trap 'end=$?; rm -rf "$tmp"; [ -n "$finished" ] || { echo "not ok - the script stopped early ($end)"; exit 1; }' EXIT
+trap 'end=$?; [ "$BASHPID" = $$ ] || exit "$end"; rm -rf "$tmp"; [ -n "$finished" ] || { echo "not ok - the script stopped early ($end)"; exit 1; }' EXIT
 
 # ok NAME CONDITION...: runs a command, which says by its exit status whether it holds
 ok() {

@@ -6,6 +6,15 @@
 #
 # router_up makes it, weir_start POLICY starts the gateway in the router, in_i, in_r and in_o
 # run a command in a namespace. All that was started and made goes when the script ends.
+#
+# /run/weir is a script's own as well: the lock there, for which every `weir tc` and gateway waits,
+# is the host's, and other scripts run at the same time.
+if [ -z "${OWN_MOUNTS:-}" ]; then
+	! unshare -m true 2>/dev/null || OWN_MOUNTS=1 exec unshare -m bash "$0" "$@"
+else
+	unset OWN_MOUNTS
+	mkdir -p /run/weir && mount -t tmpfs -o mode=755 weir /run/weir || exit 2
+fi
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 NETTOOL=$(realpath "${BUILD:-build}/tests/net/nettool")
 ns=weir-$$
@@ -29,7 +38,9 @@ router_down() {
 	wait 2>/dev/null
 	for n in i r o b; do ip netns del "$ns-$n" 2>/dev/null; done
 }
-trap 'end=$?; router_down; rm -rf "$tmp"; [ -n "$finished" ] || { echo "not ok - the script stopped early ($end)"; exit 1; }' EXIT
+# A process in the background that a signal ends before it is the program it is to be has this
+# trap as well: it must not take everything away.
+trap 'end=$?; [ "$BASHPID" = $$ ] || exit "$end"; router_down; rm -rf "$tmp"; [ -n "$finished" ] || { echo "not ok - the script stopped early ($end)"; exit 1; }' EXIT
 
 port() { # NAMESPACE DEVICE ADDRESS4 ADDRESS6
 	ip -n "$ns-$1" addr add "$3" dev "$2"

@@ -28,9 +28,9 @@ for v in "4 10.77.2.2" "6 fd77:2::2"; do
 	is "... in its class" "$(($(count ping) - before))" 5
 	ok "large pings over IPv$1, in fragments" in_i ping -"$1" -c 3 -i 0.05 -W 5 -s 4000 "$2"
 	before=$(count voice)
-	ip netns exec "$ns-o" timeout 20 tcpdump -i e -c 20 -w "$tmp/wire$1.pcap" "udp port 5000 or udp port 5002" 2>"$tmp/dump" &
+	ip netns exec "$ns-o" timeout 20 tcpdump -i e -c 20 -w "$tmp/wire$1.pcap" "udp port 5000 or udp port 5002" 2>"$tmp/dump$1" &
 	dump=$!; pids+=($dump)
-	until_ok 20 grep -q listening "$tmp/dump"
+	until_ok 20 grep -q listening "$tmp/dump$1"
 	recv_start o "u$1" 5000 --count 10
 	in_i "$NETTOOL" send "$2" 5000 --count 10 --tos 0x01 >/dev/null
 	in_i "$NETTOOL" send "$2" 5002 --count 10 --tos 0xb8 >/dev/null

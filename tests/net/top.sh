@@ -33,6 +33,7 @@ done
 top() { "$WEIR" top --socket "$sock" --interval 200ms "$@"; }
 # In the background: $p, with its tables in $tmp/top
 top_start() {
+	rm -f "$tmp/top" # what an earlier one drew
 	"$WEIR" top --socket "$sock" --interval 200ms >"$tmp/top" 2>"$tmp/err" &
 	p=$!
 	pids+=($p)
@@ -110,6 +111,7 @@ wait $p
 is "a gateway that is silent does not hold it up" "$? $(cat "$tmp/pty")" "0 drawn"
 kill -CONT "$weir_pid"
 
+rm -f "$tmp/pty"
 on_terminal gone "$WEIR" top --socket "$sock" --interval 100ms >"$tmp/pty" 2>&1 &
 p=$!
 until_ok 60 grep -q drawn "$tmp/pty"
