@@ -7,8 +7,8 @@
 # router_up makes it, weir_start POLICY starts the gateway in the router, in_i, in_r and in_o
 # run a command in a namespace. All that was started and made goes when the script ends.
 #
-# /run/weir is a script's own as well: the lock there, for which every `weir tc` and gateway waits,
-# is the host's, and other scripts run at the same time.
+# /run/weir is a script's own as well: what a host's weir keeps there is left alone, and scripts
+# that run at the same time do not meet.
 if [ -z "${OWN_MOUNTS:-}" ]; then
 	! unshare -m true 2>/dev/null || OWN_MOUNTS=1 exec unshare -m bash "$0" "$@"
 else
