@@ -88,13 +88,6 @@ static void look(void *arg, const struct nlmsghdr *nlh)
 		nftnl_chain_free(c);
 }
 
-/* What a kernel without nftables answers: no gateway can run there. */
-static bool without_nftables(int error)
-{
-	return error == EPROTONOSUPPORT || error == EOPNOTSUPP || error == EINVAL ||
-	       error == ENOENT;
-}
-
 int claim_of(const char *interface, enum policy_direction way, enum claim *is, char *err,
 	     size_t errsize)
 {
@@ -105,7 +98,9 @@ int claim_of(const char *interface, enum policy_direction way, enum claim *is, c
 	if (way == POLICY_EGRESS)
 		name_of(interface, way, CLAIM_QUEUE, q.queue);
 	*is = CLAIM_NONE;
-	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look, &q) && !without_nftables(errno))
+	/* where there are no tables no gateway can run; nfnetlink without them says EINVAL */
+	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look, &q) && !nft_missing(errno) &&
+	    errno != EINVAL)
 		return fail_with(err, errsize, "whether a gateway runs here: %s",
 				 strerror(errno));
 	*is = q.is;

@@ -38,10 +38,10 @@ int tc_links_unclaimed(const struct tc_links *l)
 
 bool tc_link_other_claimed(const struct policy_link *l)
 {
-	enum policy_direction way =
-		l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS;
 	char ignored[256];
 	enum claim is;
 
-	return claim_of(l->interface, way, &is, ignored, sizeof(ignored)) || is == CLAIM_TC;
+	return claim_of(l->interface, policy_opposite(l->direction), &is, ignored,
+			sizeof(ignored)) ||
+	       is == CLAIM_TC;
 }

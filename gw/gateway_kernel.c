@@ -41,7 +41,7 @@ int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize
 	if (g->o.tc_lock < 0 || !tc_lock_take(g->o.tc_lock, ms))
 		return 0;
 	if (errno != EWOULDBLOCK)
-		return fail_with(err, errsize, "%s/lock: %s", TC_SAVED_DIR, strerror(errno));
+		return fail_with(err, errsize, "waiting for another weir: %s", strerror(errno));
 	return fail_with(err, errsize,
 			 "another weir changes traffic control (\"weir tc\", or a gateway that "
 			 "starts or stops), and has not ended in %u s",

@@ -221,13 +221,9 @@ static void free_link(struct gateway_link *l)
 {
 	for (size_t i = 0; i < l->n_class; i++)
 		free(l->class[i].path);
-	for (size_t i = 0; i < l->n_warning; i++)
-		free(l->warning[i]);
-	for (size_t i = 0; i < l->n_accepted; i++)
-		free(l->accepted[i]);
+	gateway_free_texts(l->warning, l->n_warning);
+	gateway_free_texts(l->accepted, l->n_accepted);
 	free(l->class);
-	free(l->warning);
-	free(l->accepted);
 	free(l->name);
 	free(l->interface);
 	free(l->device);

@@ -219,3 +219,9 @@ int nft_dump(uint16_t type, uint16_t family, void (*fn)(void *arg, const struct 
 	return nldump(NETLINK_NETFILTER,
 		      nftnl_nlmsg_build_hdr((char *)buf, type, family, NLM_F_DUMP, 1), fn, arg);
 }
+
+bool nft_missing(int error)
+{
+	/* the last: without netfilter's netlink at all */
+	return error == EOPNOTSUPP || error == ENOENT || error == EPROTONOSUPPORT;
+}

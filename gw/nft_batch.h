@@ -47,6 +47,9 @@ int nft_commit(struct mnl_socket *nl, struct nft_batch *b);
  */
 int nft_dump(uint16_t type, uint16_t family, void (*fn)(void *arg, const struct nlmsghdr *nlh),
 	     void *arg);
+/* Whether that errno of nft_dump() says that the kernel is without nf_tables: it has no table.
+ */
+bool nft_missing(int error);
 
 /*
  * Has the kernel load what nft_xt() (nft_expr.h) of the same arguments takes; a rule does not

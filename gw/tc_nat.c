@@ -207,7 +207,7 @@ int tc_nat_state(const struct tc_nat_plan *n, const char *interface)
 
 	table_name(interface, table);
 	if (tc_nat_look(&l, table))
-		return tc_nat_no_tables(errno) ? TC_NAT_NONE : -1;
+		return nft_missing(errno) ? TC_NAT_NONE : -1;
 	if (!l.rules) {
 		state = TC_NAT_NONE;
 	} else if (!n) {
@@ -289,7 +289,7 @@ static int put_job(struct nft_batch *b, const struct tc_nat_job *job)
 		return 0;
 	table_name(job->interface, table);
 	if (tc_nat_look(&l, table))
-		return tc_nat_no_tables(errno) && !job->wanted ? 0 : -1;
+		return nft_missing(errno) && !job->wanted ? 0 : -1;
 	if (job->wanted && !is_same(&job->plan, &l)) {
 		put_table(b, &job->plan, &l);
 		status = 1;
@@ -381,7 +381,7 @@ static int end(const char *interface, bool empty, char *err, size_t errsize)
 
 	table_name(interface, table);
 	if (tc_nat_look(&l, table))
-		return tc_nat_no_tables(errno)
+		return nft_missing(errno)
 			       ? 0
 			       : fail_with(err, errsize, "nftables: %s", strerror(errno));
 	there = empty ? l.rules : l.there;

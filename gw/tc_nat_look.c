@@ -172,12 +172,6 @@ static void look_at_chain(void *arg, const struct nlmsghdr *nlh)
 		nftnl_chain_free(c);
 }
 
-bool tc_nat_no_tables(int error)
-{
-	/* the last: without netfilter's netlink at all */
-	return error == EOPNOTSUPP || error == ENOENT || error == EPROTONOSUPPORT;
-}
-
 int tc_nat_look(struct tc_nat_look *l, const char *table)
 {
 	int error;

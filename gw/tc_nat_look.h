@@ -26,11 +26,9 @@ struct tc_nat_look {
 	bool failed;
 };
 
-/* 0: *l is the caller's; -1 with errno: see tc_nat_no_tables(). */
+/* 0: *l is the caller's; -1 with errno: see nft_missing(). */
 int tc_nat_look(struct tc_nat_look *l, const char *table);
 void tc_nat_look_free(struct tc_nat_look *l);
-/* Whether that errno says that the kernel is without nf_tables: then it has no table. */
-bool tc_nat_no_tables(int error);
 
 /*
  * What a rule does at its place of its chain (0: the first), as a number: what it was made

@@ -12,7 +12,6 @@
 
 #include "gw/nft_batch.h"
 #include "gw/tc_nat.h"
-#include "gw/tc_nat_look.h"
 
 /* The first base chain of type nat at postrouting. */
 struct who {
@@ -65,7 +64,7 @@ int tc_nat_who(char *who, size_t size)
 
 	/* a kernel without nf_tables has no chain */
 	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, look_at_chain, &w) &&
-	    !tc_nat_no_tables(errno))
+	    !nft_missing(errno))
 		return -1;
 	if (!w.found &&
 	    (legacy("/proc/net/ip_tables_names") || legacy("/proc/net/ip6_tables_names"))) {

@@ -119,21 +119,20 @@ static int add_rule(const struct maker *m, const struct policy_class *at,
 	return 0;
 }
 
-/* One level: the classes of `at`. node: by policy_class.index. */
-static int add_level(const struct maker *m, const struct policy_class *at,
-		     const struct match_node *const *node)
+/* One level: the classes of `at`. */
+static int add_level(const struct maker *m, const struct policy_class *at)
 {
 	const struct policy_class *rest = NULL;
 	int status = 0;
 
 	for (size_t i = 0; !status && i < at->n_child; i++) {
 		const struct policy_class *c = at->child[i];
-		const struct filter_list *f = &node[c->index]->match;
+		const struct policy_filters *f = &c->match;
 
 		if (c->is_default)
 			rest = c;
 		for (size_t k = 0; !status && k < f->n; k++)
-			status = add_rule(m, at, c, &c->match.v[k], &f->v[k], c->dscp);
+			status = add_rule(m, at, c, &f->v[k], &f->compiled[k], c->dscp);
 		if (!f->n && c->dscp)
 			status = add_rule(m, at, c, NULL, NULL, c->dscp);
 	}
@@ -143,26 +142,19 @@ static int add_level(const struct maker *m, const struct policy_class *at,
 	return add_rule(m, at, rest, NULL, NULL, 0);
 }
 
-static int add_levels(const struct maker *m, const struct match_nodes *nodes,
-		      const struct policy_link *l)
+static int add_levels(const struct maker *m, const struct policy_link *l)
 {
-	const struct match_node **node = calloc(l->n_all, sizeof(const struct match_node *));
 	size_t most = l->n_all; /* a default for each class with classes */
 	int status = 0;
 
-	for (size_t i = 0; node && i < nodes->n_node; i++) {
-		const struct policy_class *c = nodes->node[i].class;
-
-		node[c->index] = &nodes->node[i];
-		most += c->match.n ? c->match.n : 1;
-	}
-	m->rules->v = calloc(most, sizeof(*m->rules->v));
-	if (!node || !m->rules->v)
-		status = -1;
+	for (size_t i = 0; i < l->n_all; i++)
+		most += l->all[i]->match.n ? l->all[i]->match.n : 1;
+	m->rules->v = calloc(most + 1, sizeof(*m->rules->v));
+	if (!m->rules->v)
+		return -1;
 	for (size_t i = 0; !status && i < l->n_all; i++)
 		if (l->all[i]->n_child)
-			status = add_level(m, l->all[i], node);
-	free(node);
+			status = add_level(m, l->all[i]);
 	return status;
 }
 
@@ -175,7 +167,8 @@ int tc_rules_build(struct tc_rules *rules, const struct policy *p, const struct 
 
 	*rules = (struct tc_rules){0};
 	err[0] = '\0';
-	status = match_nodes_build(&nodes, p, l, r) ? -1 : add_levels(&m, &nodes, l);
+	/* what cannot be matched with is no more fit for the kernel, and it says why */
+	status = match_nodes_build(&nodes, p, l, r) ? -1 : add_levels(&m, l);
 	match_nodes_free(&nodes);
 	if (status)
 		tc_rules_free(rules);

@@ -101,8 +101,7 @@ int tc_remove_at(const struct policy_link *l, uint32_t ifindex, char *err, size_
 
 int tc_remove_other(const struct policy_link *l, char *err, size_t errsize)
 {
-	return remove_link(l, l->direction == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS, 0,
-			   err, errsize);
+	return remove_link(l, policy_opposite(l->direction), 0, err, errsize);
 }
 
 static int look_there(struct tc_nl *nl, const struct policy_link *l, char *err, size_t errsize)

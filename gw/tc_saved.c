@@ -22,8 +22,6 @@
 
 #define VERSION 2
 #define SIZE_MOST (256u << 20)
-#define PAUSE 50000000L /* ns */
-#define PATIENCE 20	/* so often, before it is worth a word */
 
 /*
  * What tells this namespace of this boot from all that are, were and will be. A kernel before
@@ -217,7 +215,8 @@ static int make_dir(char *err, size_t errsize)
 	return 0;
 }
 
-#define LOCK_LOOK 10u /* ms between two looks */
+#define LOCK_LOOK 10u	    /* ms between two looks */
+#define LOCK_PATIENCE 1000u /* ms, before it is worth a word */
 
 int tc_lock_open(char *err, size_t errsize)
 {
@@ -233,29 +232,6 @@ int tc_lock_open(char *err, size_t errsize)
 	return fd < 0 ? complain(path, err, errsize) : fd;
 }
 
-int tc_lock(void (*busy)(void), char *err, size_t errsize)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE};
-	int fd = tc_lock_open(err, errsize), status;
-
-	if (fd < 0)
-		return -1;
-	status = flock(fd, LOCK_EX | LOCK_NB);
-	for (int i = 0; i < PATIENCE && status && errno == EWOULDBLOCK; i++) {
-		nanosleep(&pause, NULL);
-		status = flock(fd, LOCK_EX | LOCK_NB);
-	}
-	if (status && errno == EWOULDBLOCK && busy)
-		busy();
-	while (status && (errno == EINTR || errno == EWOULDBLOCK))
-		status = flock(fd, LOCK_EX);
-	if (!status)
-		return fd;
-	fail_with(err, errsize, "waiting for another weir: %s", strerror(errno));
-	close(fd);
-	return -1;
-}
-
 int tc_lock_take(int fd, unsigned ms)
 {
 	const struct timespec look = {0, LOCK_LOOK * 1000000L};
@@ -266,6 +242,24 @@ int tc_lock_take(int fd, unsigned ms)
 		nanosleep(&look, NULL);
 	}
 	return 0;
+}
+
+int tc_lock(void (*busy)(void), char *err, size_t errsize)
+{
+	int fd = tc_lock_open(err, errsize), status;
+
+	if (fd < 0)
+		return -1;
+	status = tc_lock_take(fd, LOCK_PATIENCE);
+	if (status && errno == EWOULDBLOCK && busy)
+		busy();
+	while (status && (errno == EINTR || errno == EWOULDBLOCK))
+		status = flock(fd, LOCK_EX);
+	if (!status)
+		return fd;
+	fail_with(err, errsize, "waiting for another weir: %s", strerror(errno));
+	close(fd);
+	return -1;
 }
 
 void tc_lock_give(int fd)

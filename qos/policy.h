@@ -45,6 +45,10 @@ enum policy_linklayer { POLICY_LL_ETHERNET, POLICY_LL_ATM, POLICY_LL_PTM };
 
 /* Which of an interface's packets a link has: those that leave by it, or those that come. */
 enum policy_direction { POLICY_EGRESS, POLICY_INGRESS };
+static inline enum policy_direction policy_opposite(enum policy_direction d)
+{
+	return d == POLICY_EGRESS ? POLICY_INGRESS : POLICY_EGRESS;
+}
 
 /*
  * Who classifies and who schedules when the link runs on a host: weir both; weir classifies and

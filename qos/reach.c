@@ -230,10 +230,8 @@ static bool build_from(struct search *s, struct path *p)
 		p->val[AT_IP][6] = 59; /* no next header */
 	for (size_t g = 0; g < s->n_goal; g++) {
 		const struct filter_list *l = &s->goal[g].list;
-		bool taken = false;
+		bool taken = filter_list_taker(l, p->val[AT_IP], v, caplen) != NULL;
 
-		for (size_t i = 0; i < l->n && !taken; i++)
-			taken = filter_match(&l->v[i], p->val[AT_IP], v, caplen);
 		if (taken != s->goal[g].take)
 			return false;
 	}
