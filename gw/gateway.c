@@ -63,14 +63,6 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 			policy_complain(r, POLICY_ERROR, p->file, l->mark,
 					"interface \"%s\": a name has at most %d characters",
 					policy_shown(l->interface).s, IFNAMSIZ - 1);
-		for (size_t k = 0; k < i; k++)
-			if (gateway_same_place(p->link[k], l))
-				policy_complain(
-					r, POLICY_ERROR, p->file, l->mark,
-					"link \"%s\" has the interface of link \"%s\" "
-					"(%s): a packet that %s can be on one link only",
-					l->name, p->link[k]->name, l->interface,
-					l->direction == POLICY_INGRESS ? "comes in" : "leaves");
 	}
 	return r->errors == before ? 0 : -1;
 }

@@ -299,9 +299,12 @@ void policy_check_links(struct reader *rd, const struct link_draft *d, size_t n)
 		if (a && b && strcmp(a, b) == 0 &&
 		    v[first]->l->direction == v[i]->l->direction &&
 		    !((v[first]->bad | v[i]->bad) & BIT(LK_DIRECTION)))
-			complain(rd, POLICY_WARNING, link_mark(v[i], LK_INTERFACE),
-				 "interface \"%s\" is already that of the link on line %d",
-				 policy_shown(b).s, v[first]->l->mark.line);
+			complain(rd, POLICY_ERROR, link_mark(v[i], LK_INTERFACE),
+				 "interface \"%s\" is already that of the link on line %d: a "
+				 "packet that %s it can be on one link only",
+				 policy_shown(b).s, v[first]->l->mark.line,
+				 v[i]->l->direction == POLICY_INGRESS ? "comes in by"
+								      : "leaves by");
 		else
 			first = i;
 	}
