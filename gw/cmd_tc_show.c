@@ -11,6 +11,7 @@
 
 #include "gw/cmd_tc.h"
 #include "gw/json.h"
+#include "gw/tc_nat.h"
 #include "gw/tc_show.h"
 
 struct args {
@@ -51,8 +52,8 @@ static int show_link(const struct args *a, const struct policy *p, const struct 
 {
 	static const struct tc_can all = {true, true, true, true, true, true, true};
 	struct tc_shown s = {0};
-	int status = CMD_OK, loose;
-	char err[1024];
+	int status = CMD_OK, loose, translates;
+	char err[1024], who[160];
 
 	look_at(l, &s);
 	s.plan = tc_plan_new(p, l, &all, &s.device, r, err, sizeof(err));
@@ -62,6 +63,11 @@ static int show_link(const struct args *a, const struct policy *p, const struct 
 		if (*err)
 			fprintf(stderr, "%s\n", err);
 		return CMD_NO;
+	}
+	translates = tc_nat_who(who, sizeof(who));
+	if (translates && tc_plan_translated(s.plan, translates > 0)) {
+		tc_plan_free(s.plan);
+		return cmd_fail("out of memory");
 	}
 	if (a->strict) {
 		loose = tc_plan_complain(s.plan, p, POLICY_ERROR, r);

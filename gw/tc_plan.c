@@ -159,10 +159,31 @@ static uint32_t packets_of(const struct tc_build *b, const struct policy_class *
 	return n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+/*
+ * A fifo in CoDel's place: nothing keeps it short but its limit. So that is a time at the rate
+ * at which the class is emptied at most, and two full packets at the least, whatever was
+ * written beyond it.
+ */
+static void short_fifo_of(const struct tc_build *b, const struct policy_class *c,
+			  struct tc_object *o)
+{
+	const struct policy_class *whose = tc_ceiling(c);
+	unsigned __int128 bytes = tc_bytes_rate(whose ? whose->max.bps : b->l->rate.bps);
+	uint64_t written = c->limit_bytes;
+
+	if (!written && c->limit.mark.line)
+		written = (uint64_t)c->limit_packets * b->packet;
+	bytes = bytes * c->target * TC_FIFO_TARGETS / 1000000000u;
+	if (bytes < 2ULL * b->packet)
+		bytes = 2ULL * b->packet;
+	if (written && written < bytes)
+		bytes = written;
+	o->type = TC_BFIFO;
+	o->limit = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 static void fifo_of(const struct policy_class *c, struct tc_object *o)
 {
-	bool written = c->limit.mark.line != 0;
-
 	if (c->limit_bytes) {
 		o->type = TC_BFIFO;
 		o->limit = c->limit_bytes < UINT32_MAX ? (uint32_t)c->limit_bytes : UINT32_MAX;
@@ -170,8 +191,6 @@ static void fifo_of(const struct policy_class *c, struct tc_object *o)
 	}
 	o->type = TC_PFIFO;
 	o->limit = c->limit_packets;
-	if (!written && o->limit > TC_FIFO_PACKETS)
-		o->limit = TC_FIFO_PACKETS;
 }
 
 /* CoDel without fq_codel, and the other way round where it must be: a single flow is CoDel. */
@@ -200,8 +219,10 @@ static int add_queue(struct tc_build *b, const struct policy_class *c)
 	uint32_t classid = b->t->classid[c->index];
 	struct tc_object o = {.kind = TC_QDISC, .parent = classid, .handle = classid << 16};
 
-	if (c->queue == POLICY_QUEUE_FIFO || (!b->can->fq_codel && !b->can->codel))
+	if (c->queue == POLICY_QUEUE_FIFO)
 		fifo_of(c, &o);
+	else if (!b->can->fq_codel && !b->can->codel)
+		short_fifo_of(b, c, &o);
 	else
 		codel_of(b, c, &o);
 	return tc_list_add(&b->t->list, &o);

@@ -108,6 +108,13 @@ const struct policy_class *tc_plan_class(const struct tc_plan *t, uint32_t class
 const struct tc_rule *tc_plan_rule(const struct tc_plan *t, size_t filter);
 
 /*
+ * For a host that translates addresses (`surely`), or may: of what comes in, filters that ask
+ * for the receiver see the address that was translated to, not the inside host. Their notes say
+ * so from now on. 0, or -1: no memory.
+ */
+int tc_plan_translated(struct tc_plan *t, bool surely);
+
+/*
  * What is said of several classes in the same words, told once: a call of fn for each, in the
  * order of the notes, with all that are the same. 0, or -1: no memory.
  */

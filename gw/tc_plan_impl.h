@@ -20,7 +20,7 @@
 #define TC_DEBT_S 60u		 /* seconds of debt that HTB remembers: mbuffer of sch_htb.c */
 #define TC_SEGMENT 65535u	 /* the largest IP packet that a host makes (GSO, GRO) */
 #define TC_SMALL 64u		 /* bytes of IP; a bucket holds such a packet at least */
-#define TC_FIFO_PACKETS 1000u	 /* where CoDel is not to be had, and no limit was written */
+#define TC_FIFO_TARGETS 5u	 /* targets that a fifo in CoDel's place holds at its rate */
 #define TC_FQ_QUANTUM_LEAST 256u /* what fq_codel makes of less */
 #define TC_CODEL_MAX 2000000000u /* us; CoDel tells before from after up to 2^31 * 1024 ns */
 

@@ -144,9 +144,13 @@ static int note_rates(struct tc_build *b, const struct policy_class *c)
 
 static int note_limit(struct tc_build *b, const struct policy_class *c)
 {
-	bool fifo = c->queue == POLICY_QUEUE_FIFO || (!b->can->fq_codel && !b->can->codel);
+	bool fifo = c->queue == POLICY_QUEUE_FIFO;
 	bool fq = b->can->fq_codel && (c->queue == POLICY_QUEUE_FQ_CODEL || !b->can->codel);
 
+	if (!fifo && !b->can->fq_codel && !b->can->codel)
+		return NOTE(
+			"limit", c->limit.mark.line ? TC_LOOSE : TC_EXACT,
+			"of the short fifo that stands for the queue, if it is the smaller");
 	if (c->limit_bytes && !fifo)
 		return NOTE("limit", TC_LOOSE,
 			    "CoDel counts packets alone: as many full ones as fit into it");
@@ -200,8 +204,11 @@ static int note_queue(struct tc_build *b, const struct policy_class *c)
 	else if (!can->fq_codel && !can->codel)
 		bad = NOTE(
 			"queue", TC_LOOSE,
-			"this kernel has neither fq_codel nor codel: a fifo, to which target, "
-			"interval, ecn, flows, quantum and isolation mean nothing");
+			"this kernel has neither fq_codel nor codel: a fifo that is kept short "
+			"(%u times the target at the rate at which it is emptied at most, two "
+			"full packets at the least), to which interval, ecn, flows, quantum "
+			"and isolation mean nothing",
+			TC_FIFO_TARGETS);
 	else if (c->queue == POLICY_QUEUE_FQ_CODEL && !can->fq_codel)
 		bad = NOTE(
 			"queue", TC_LOOSE,

@@ -42,6 +42,18 @@ traffic() {
 }
 counts() { echo "$(packets boss/mail) $(packets boss/other) $(packets game) $(packets rest)"; }
 
+# What comes in is classified before addresses are translated back
+cat >"$tmp/in.yaml" <<'EOP'
+links:
+  - {name: down, interface: wan, direction: ingress, backend: kernel, rate: 50mbit, classes: [
+      {name: boss, match: dst net 10.77.1.3/32, queue: fifo},
+      {name: far, match: src net 10.9.0.0/16, queue: fifo}, {name: rest, default: true, queue: fifo}]}
+EOP
+matches() { in_r "$WEIR" tc show "$tmp/in.yaml" --json | python3 -c "
+import json, sys
+print([(n['class'], n['exact']) for n in json.load(sys.stdin)['links'][0]['notes'] if n['key'] == 'match'])"; }
+is "without translation, filters of what comes in are exact" "$(matches)" "[('boss', True), ('far', True)]"
+
 wtc apply "$tmp/p.yaml"
 is "apply without translation" $? 0
 ok "makes no table" sh -c "! ip netns exec $ns-r nft list tables | grep -q weir-tc"
@@ -57,6 +69,7 @@ in_r nft -f - <<-'EOP'
 		}
 	}
 EOP
+is "with it, those that name inside hosts are not" "$(matches)" "[('boss', False), ('far', True)]"
 wtc apply "$tmp/p.yaml"
 is "apply with translation" $? 0
 ok "makes a table that classifies before it" sh -c "ip netns exec $ns-r nft list tables | grep -q 'inet weir-tc-wan'"

@@ -45,6 +45,18 @@ f = [x for x in json.load(sys.stdin) if 'options' in x]
 print(len(f), all(x['kind'] == 'bpf' and x['options']['bytecode']['length'] > 0 and x['protocol'] == 'all' for x in f),
       [x['pref'] for x in f] == sorted(x['pref'] for x in f))")" "4 True True"
 
+# Where the kernel has neither fq_codel nor codel, what stands for them must be short by itself
+in_r tc qdisc add dev lo root handle 9: fq_codel 2>/dev/null || in_r tc qdisc add dev lo root handle 9: codel 2>/dev/null && codel=1
+in_r tc qdisc del dev lo root 2>/dev/null
+printf 'links: [{name: up, interface: lan, rate: 8mbit, classes: [{name: a, default: true}]}]\n' >"$tmp/short.yaml"
+wtc apply "$tmp/short.yaml"
+is "the default queue, or the nearest" "$(in_r tc -j qdisc show dev lan | python3 -c "
+import json, sys
+print([(q['kind'], q['options']['limit']) if q['kind'] == 'bfifo' else 'codel' in q['kind'] for q in json.load(sys.stdin) if q['kind'] != 'htb'])")" \
+	"$([ -n "${codel:-}" ] && echo '[True]' || echo "[('bfifo', 25000)]")"
+[ -n "${codel:-}" ] || like "... is told" "$tmp/err" "a fifo that is kept short"
+wtc remove "$tmp/short.yaml"
+
 # Nothing for nothing: what the kernel tells everybody of changes
 # itself, not a shell around it: it must end when it is told to
 ip netns exec "$ns-r" tc monitor >>"$tmp/monitor" &

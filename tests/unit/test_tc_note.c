@@ -197,6 +197,7 @@ static void lacking_kernels(void **state)
 	can.codel = false;
 	check_loose(&(struct expect){"drr", "weight: 1", "queue"}, &can);
 	check_loose(&(struct expect){"drr", "queue: codel", "queue"}, &can);
+	check_loose(&(struct expect){"drr", "limit: 20p", "queue limit"}, &can);
 	check_loose(&(struct expect){"drr", "queue: fifo", ""}, &can);
 	can.fq_codel = true;
 	check_loose(&(struct expect){"drr", "queue: codel", "queue"}, &can);

@@ -489,10 +489,12 @@ static void nearest_queues(void **state)
 	can.fq_codel = false;
 	t = must_plan(p, 0, &can, &ETHERNET);
 	whole(t);
-	/* without CoDel 10240 packets would be seconds: what was not written is a fifo's */
-	is_fifo(queue_at(t, "fq"), TC_PFIFO, 1000);
-	is_fifo(queue_at(t, "fq2"), TC_PFIFO, 500);
-	is_fifo(queue_at(t, "fqtime"), TC_BFIFO, 100000);
+	/* without CoDel the limit alone keeps it short: five targets at 8 Mbit/s, and two
+	 * packets */
+	is_fifo(queue_at(t, "fq"), TC_BFIFO, 25000);
+	is_fifo(queue_at(t, "fq2"), TC_BFIFO, 15000);
+	is_fifo(queue_at(t, "fqtime"), TC_BFIFO, 25000);
+	is_fifo(queue_at(t, "codel"), TC_BFIFO, 3028);
 	is_fifo(queue_at(t, "codelb"), TC_BFIFO, 1);
 	tc_plan_free(t);
 	policy_free(p);
