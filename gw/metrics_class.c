@@ -163,8 +163,10 @@ static void print_delay(FILE *f, const struct gateway_link *l, const struct gate
 	if (l->backend != POLICY_BACKEND_QUEUE)
 		return;
 	for (unsigned i = 0; i < LENGTH(bounds); i++) {
-		while (b < ACCOUNT_BUCKETS && account_bucket_top(b) <= bounds[i].ns)
-			n += a->hist[b++];
+		while (b < DELAYS_BUCKETS && delays_top(b) <= bounds[i].ns)
+			n += delays_get(a->hist, b++);
+		if (i == LENGTH(bounds) - 1)
+			n += a->uncounted;
 		print_delay_labels(f, "_bucket", l, c);
 		fprintf(f, ",le=\"%s\"}", bounds[i].text);
 		metrics_value(f, COUNT, n);

@@ -12,19 +12,33 @@ static uint64_t late_top(unsigned i)
 	return (UINT64_C(1) << i) * 1000;
 }
 
-/* Adds a histogram of n buckets to the object j. */
-static void add_histogram(json_t *j, const uint64_t *hist, unsigned n,
-			  uint64_t (*top)(unsigned b))
+static void add_bin(json_t *list, uint64_t top, uint64_t n)
+{
+	if (!n)
+		return;
+	json_array_append_new(list, json_number(top));
+	json_array_append_new(list, json_number(n));
+}
+
+static json_t *late_histogram(const struct worker_health *h)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < n; i++) {
-		if (!hist[i])
-			continue;
-		json_array_append_new(list, json_number(top(i)));
-		json_array_append_new(list, json_number(hist[i]));
-	}
-	json_object_set_new(j, "histogram", list);
+	for (unsigned i = 0; i < LATE_BUCKETS; i++)
+		add_bin(list, late_top(i), h->late_hist[i]);
+	return list;
+}
+
+/* What found no room in the histogram stands with the longest. */
+static json_t *delay_histogram(const struct account *a)
+{
+	unsigned last = delays_bucket(a->delay_max);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < DELAYS_BUCKETS; i++)
+		add_bin(list, delays_top(i),
+			delays_get(a->hist, i) + (i == last ? a->uncounted : 0));
+	return list;
 }
 
 /*
@@ -74,7 +88,7 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	json_object_set_new(late, "p99", json_number(late_quantile(h, 990)));
 	json_object_set_new(late, "max", json_number(h->late_max));
 	if (histograms)
-		add_histogram(late, h->late_hist, LATE_BUCKETS, late_top);
+		json_object_set_new(late, "histogram", late_histogram(h));
 	json_object_set_new(j, "wakeup_late_ns", late);
 	json_object_set_new(j, "cpu_ns", json_number(h->cpu));
 	json_object_set_new(j, "realtime", json_boolean(h->realtime));
@@ -101,8 +115,8 @@ static void add_facts(json_t *j, const struct gateway_link *l, const struct acco
 	if (l->backend != POLICY_BACKEND_QUEUE)
 		set_unknown(j);
 	else if (histograms)
-		add_histogram(json_object_get(j, "delay_ns"), a->hist, ACCOUNT_BUCKETS,
-			      account_bucket_top);
+		json_object_set_new(json_object_get(j, "delay_ns"), "histogram",
+				    delay_histogram(a));
 }
 
 /* Of a link without a queue, null. */

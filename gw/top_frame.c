@@ -122,7 +122,7 @@ static uint64_t over(const struct top_class *c, const struct top_class *was)
 struct open_row {
 	struct top_row *row;
 	size_t path_length;
-	struct top_bin delay[ACCOUNT_BUCKETS];
+	struct top_bin delay[DELAYS_BUCKETS];
 };
 
 struct sum {
@@ -140,15 +140,15 @@ static void open_row(struct sum *s, struct top_row *r)
 	o = &s->open[s->depth++];
 	o->row = r;
 	o->path_length = strlen(r->class->path);
-	for (unsigned i = 0; i < ACCOUNT_BUCKETS; i++)
-		o->delay[i] = (struct top_bin){account_bucket_top(i), 0};
+	for (unsigned i = 0; i < DELAYS_BUCKETS; i++)
+		o->delay[i] = (struct top_bin){delays_top(i), 0};
 }
 
 static void close_row(struct sum *s)
 {
 	struct open_row *o = &s->open[--s->depth];
 
-	o->row->delay = quantiles(o->delay, ACCOUNT_BUCKETS);
+	o->row->delay = quantiles(o->delay, DELAYS_BUCKETS);
 }
 
 /* Closes those that the class is not in: parents come before their children. */
@@ -167,12 +167,12 @@ static void close_others(struct sum *s, const char *path)
 /* The gateway's bins are those of an account, unless it is of another version. */
 static unsigned bucket(uint64_t top)
 {
-	unsigned from = 0, to = ACCOUNT_BUCKETS - 1;
+	unsigned from = 0, to = DELAYS_BUCKETS - 1;
 
 	while (from < to) {
 		unsigned mid = (from + to) / 2;
 
-		if (account_bucket_top(mid) < top)
+		if (delays_top(mid) < top)
 			from = mid + 1;
 		else
 			to = mid;

@@ -82,6 +82,7 @@ void watch_fini(struct watch *w)
 		offenders_fini(&w->meter[i].class);
 		offenders_fini(&w->meter[i].dscp);
 		free(w->meter[i].by_leaf);
+		account_clear(&w->meter[i].delay);
 	}
 	free(w->meter);
 	free(w->delays);

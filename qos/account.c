@@ -1,32 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qos/account.h"
 
-#define EXACT 64   /* delays below are a bucket each */
-#define SUB_BITS 5 /* 32 buckets to each power of two above */
+#include <stdlib.h>
+
 #define JITTER_MOST (1ULL << 58)
-
-static inline unsigned bucket_of(uint64_t delay)
-{
-	unsigned e;
-
-	if (delay < EXACT)
-		return (unsigned)delay;
-	e = 63u - (unsigned)__builtin_clzll(delay);
-	return EXACT + ((e - 6) << SUB_BITS) +
-	       (unsigned)(delay >> (e - SUB_BITS) & ((1u << SUB_BITS) - 1));
-}
-
-uint64_t account_bucket_top(unsigned b)
-{
-	unsigned e, sub;
-
-	if (b < EXACT)
-		return b;
-	e = 6 + ((b - EXACT) >> SUB_BITS);
-	sub = (b - EXACT) & ((1u << SUB_BITS) - 1);
-	/* for the last bucket this wraps to the largest number there is, as it should */
-	return (((1ULL << SUB_BITS) + sub + 1) << (e - SUB_BITS)) - 1;
-}
 
 static inline void add128(uint64_t *lo, uint64_t *hi, unsigned __int128 v)
 {
@@ -59,6 +36,38 @@ static inline void note_backlog(struct account *a)
 		a->backlog_bytes_max = a->backlog_bytes;
 }
 
+void account_copy(struct account *to, const struct account *from)
+{
+	struct delays *copy = delays_copy(from->hist);
+
+	*to = *from;
+	to->room = NULL;
+	if (from->hist && !copy)
+		to->uncounted += delays_total(from->hist);
+	to->hist = copy;
+}
+
+void account_move(struct account *to, struct account *from)
+{
+	int64_t *room = to->room;
+
+	*to = *from;
+	to->room = room;
+	from->hist = NULL;
+	if (room && to->hist)
+		*room -= to->hist->n;
+}
+
+void account_clear(struct account *a)
+{
+	int64_t *room = a->room;
+
+	if (room && a->hist)
+		*room += a->hist->n;
+	free(a->hist);
+	*a = (struct account){.room = room};
+}
+
 void account_in(struct account *a, uint64_t now, uint32_t len)
 {
 	if (!a->in.packets) {
@@ -88,7 +97,7 @@ void account_sent(struct account *a, uint64_t now, uint32_t len, uint64_t delay,
 		a->delay_max = delay;
 	if (max_latency && delay > max_latency)
 		a->over_latency++;
-	a->hist[bucket_of(delay)]++;
+	a->uncounted += !delays_add(&a->hist, delays_bucket(delay), 1, a->room);
 }
 
 void account_dropped(struct account *a, uint64_t now, uint32_t len, enum pkt_drop why)
@@ -169,8 +178,7 @@ void account_add(struct account *a, const struct account *b)
 		a->jitter_max = b->jitter_max;
 	a->backlog += b->backlog;
 	a->backlog_bytes += b->backlog_bytes;
-	for (unsigned i = 0; i < ACCOUNT_BUCKETS; i++)
-		a->hist[i] += b->hist[i];
+	a->uncounted += b->uncounted + delays_merge(&a->hist, b->hist, a->room);
 }
 
 void account_add_child(struct account *a, const struct account *child)
@@ -192,12 +200,12 @@ uint64_t account_quantile(const struct account *a, unsigned permille)
 	rank = (uint64_t)(((unsigned __int128)a->sent.packets * permille + 999) / 1000);
 	if (!rank)
 		rank = 1;
-	for (; i < ACCOUNT_BUCKETS - 1; i++) {
-		n += a->hist[i];
+	for (; i < DELAYS_BUCKETS - 1; i++) {
+		n += delays_get(a->hist, i);
 		if (n >= rank)
 			break;
 	}
-	n = account_bucket_top(i);
+	n = delays_top(i);
 	return n < a->delay_max ? n : a->delay_max;
 }
 

@@ -3,9 +3,8 @@
  * Accounting of one class: what came, what left, what was lost and why, and what
  * delay it saw.
  *
- * Delays go into a histogram of log-linear buckets: exact below 64 ns, and from
- * there 32 to each power of two, so that a quantile is at most 1/32 (3.2 %) off and
- * never below the true one. Mean and maximum are exact. Jitter is that of RFC 3550
+ * Delays go into a histogram (delays.h), so that a quantile is at most 1/32 (3.2 %) off
+ * and never below the true one. Mean and maximum are exact. Jitter is that of RFC 3550
  * section 6.4.1, between packets of one flow: J += (|D| - J) / 16.
  * At all times in == sent + dropped + waiting, in packets and in bytes.
  * A packet that is dropped when it comes does not count for the largest backlog, nor
@@ -14,9 +13,8 @@
 #ifndef WEIR_QOS_ACCOUNT_H
 #define WEIR_QOS_ACCOUNT_H
 
+#include "qos/delays.h"
 #include "sched/pkt.h"
-
-#define ACCOUNT_BUCKETS (64 + (64 - 6) * 32)
 
 struct account_count {
 	uint64_t packets, bytes;
@@ -39,8 +37,25 @@ struct account {
 	uint64_t backlog_bytes_max;
 	/* integral of the backlog over time, in packet·ns, for its mean */
 	uint64_t depth_lo, depth_hi, depth_at;
-	uint64_t hist[ACCOUNT_BUCKETS];
+	/*
+	 * What the delays were. Those that found no room in it are taken to be delay_max
+	 * each, so that no quantile comes out too small.
+	 */
+	struct delays *hist; /* the account's; NULL: nothing is counted */
+	uint64_t uncounted;
+	int64_t *room; /* chunks that accounts may still take together; NULL: any number */
 };
+
+/*
+ * Accounts begin all zero, and are not to be copied by `=`: hist has one owner.
+ * account_copy(): `to`, which is all zero, has the same as `from`, with a histogram of its own.
+ * account_move(): takes `from`'s, which is not to be used any more but by account_clear(),
+ * into `to`, which has counted nothing; within to->room if that is not NULL.
+ * account_clear(): all zero again, nothing held.
+ */
+void account_copy(struct account *to, const struct account *from);
+void account_move(struct account *to, struct account *from);
+void account_clear(struct account *a);
 
 /* One packet came, with its charged length. */
 void account_in(struct account *a, uint64_t now, uint32_t len);
@@ -69,8 +84,6 @@ void account_jitter(struct account *a, uint64_t difference);
 /* The delay that `permille` thousandths of the sent packets did not exceed; 0 when none were
  * sent. */
 uint64_t account_quantile(const struct account *a, unsigned permille);
-/* The largest delay that is counted in hist[b], b < ACCOUNT_BUCKETS. */
-uint64_t account_bucket_top(unsigned b);
 uint64_t account_mean(const struct account *a);
 uint64_t account_jitter_now(const struct account *a); /* ns */
 /* Mean number of waiting packets from the first arrival to `now`, times 1000. */

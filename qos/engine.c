@@ -371,7 +371,8 @@ size_t engine_memory(const struct engine *e)
 		const struct elink *l = &e->link[i];
 
 		n += sizeof(*l) + tree_memory(l->tree) + l->room * sizeof(*l->waiting) +
-		     l->link->n_all * (sizeof(*l->account) + sizeof(*l->live));
+		     l->link->n_all * (sizeof(*l->account) + sizeof(*l->live)) +
+		     engine_delays_memory(l->link);
 	}
 	return n;
 }
@@ -390,7 +391,7 @@ static void own_part(struct elink *l, const struct policy_class *c, struct accou
 	struct live *v = &l->live[c->index];
 
 	if (!c->parent)
-		*a = l->gone;
+		account_copy(a, &l->gone);
 	note_backlog(v);
 	a->backlog_max = v->backlog_max;
 	a->backlog_bytes_max = v->bytes_max;
@@ -406,7 +407,7 @@ void engine_account_own(const struct engine *e, const struct policy_class *c, st
 	if (c->n_child)
 		own_part(l, c, a);
 	else
-		*a = l->account[c->index];
+		account_copy(a, &l->account[c->index]);
 }
 
 const struct account *engine_account(const struct engine *e, const struct policy_class *c)
@@ -419,7 +420,7 @@ const struct account *engine_account(const struct engine *e, const struct policy
 	a = &l->account[c->index];
 	if (!c->n_child)
 		return a;
-	memset(a, 0, sizeof(*a));
+	account_clear(a);
 	own_part(l, c, a);
 	add_leaves(l, a, c);
 	a->over_latency = l->live[c->index].over_latency;

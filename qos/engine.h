@@ -132,8 +132,9 @@ size_t engine_withdraw(struct engine *e, struct engine_left *v, size_t room);
  * If both engines have the same key, leaves whose queues are of the same kind keep
  * CoDel's state, where target and interval are the same, and flows and hosts what their
  * flow-max and host-max buckets hold. A flow that comes into another class is new there.
+ * The counters are moved: what is left of `old` is only to be freed.
  */
-void engine_inherit(struct engine *e, const struct engine *old);
+void engine_inherit(struct engine *e, struct engine *old);
 /* As engine_packet(), for one that came at `arrival` and is not counted as a packet again. */
 enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
 			       const struct dissected *d);
@@ -152,7 +153,8 @@ const struct account *engine_account(const struct engine *e, const struct policy
  * The same in parts, for those who must not keep the engine waiting while thousands of leaves
  * are summed up: what cannot be learned from the classes below. Of a leaf that is all. Of an
  * inner class it is backlog_max, backlog_bytes_max and over_latency; of a link also what
- * leaves of earlier policies counted. `a` must be all zero. account_add_child() of the
+ * leaves of earlier policies counted. `a` must be all zero; it is to be account_clear()ed.
+ * account_add_child() of the
  * whole accounts of its children then makes it what engine_account() says.
  */
 void engine_account_own(const struct engine *e, const struct policy_class *c,

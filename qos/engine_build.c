@@ -6,7 +6,8 @@
 
 #define PACKETS_LEAST 65536u /* that may wait on a link, if its leaves' limits allow it */
 #define PACKETS_PER_LEAF 16u
-#define FULL_PACKET 1500 /* bytes of IP */
+#define DELAYS_PER_CLASS 16u /* chunks */
+#define FULL_PACKET 1500     /* bytes of IP */
 
 static const enum tree_sched scheds[] = {
 	[POLICY_SCHED_FIFO] = TREE_FIFO,	 [POLICY_SCHED_FAIR] = TREE_FAIR,
@@ -104,6 +105,20 @@ static struct tree *build_tree(const struct policy_link *l, size_t packets, uint
 	return t;
 }
 
+/* But for few classes all that they may want. */
+static size_t delay_chunks(const struct policy_link *l)
+{
+	size_t all = DELAYS_CHUNKS * l->n_all, some = DELAYS_PER_CLASS * l->n_all + 1000;
+
+	return all < some ? all : some;
+}
+
+size_t engine_delays_memory(const struct policy_link *l)
+{
+	return l->n_all * DELAYS_BYTES(0) +
+	       delay_chunks(l) * (DELAYS_BYTES(1) - DELAYS_BYTES(0));
+}
+
 static int build_link(struct elink *e, const struct policy_link *l, uint32_t packets_max,
 		      uint64_t now)
 {
@@ -112,6 +127,8 @@ static int build_link(struct elink *e, const struct policy_link *l, uint32_t pac
 	if (packets_max && e->room > packets_max)
 		e->room = packets_max;
 	e->free = NO_WAITING;
+	e->delays_room = (int64_t)delay_chunks(l);
+	e->gone.room = &e->delays_room;
 	e->tree = build_tree(l, e->room, now);
 	e->account = calloc(l->n_all, sizeof(*e->account));
 	e->live = calloc(l->n_all, sizeof(*e->live));
@@ -123,6 +140,7 @@ static int build_link(struct elink *e, const struct policy_link *l, uint32_t pac
 
 		e->live[i].parent = c->parent ? c->parent->index : NO_PARENT;
 		e->live[i].max_latency = c->max_latency;
+		e->account[i].room = &e->delays_room;
 	}
 	return 0;
 }
@@ -177,13 +195,21 @@ struct engine *engine_new(const struct policy *p, const struct engine_opts *o,
 	return e;
 }
 
+static void free_accounts(struct elink *l)
+{
+	account_clear(&l->gone);
+	for (size_t i = 0; l->account && i < l->link->n_all; i++)
+		account_clear(&l->account[i]);
+	free(l->account);
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
 	for (uint32_t i = 0; i < e->n_link; i++) {
 		tree_free(e->link[i].tree);
-		free(e->link[i].account);
+		free_accounts(&e->link[i]);
 		free(e->link[i].live);
 		free(e->link[i].waiting);
 	}

@@ -37,6 +37,7 @@ struct elink {
 	struct waiting *waiting;
 	uint32_t room, fresh, free; /* of `waiting` */
 	struct account gone;	    /* what leaves counted that another policy had */
+	int64_t delays_room;	    /* see engine_delays_memory() */
 };
 
 struct engine {
@@ -56,6 +57,12 @@ struct engine {
 	struct engine_event *pending;
 	struct account none; /* of a class that is not of this engine */
 };
+
+/*
+ * What the histograms of a link's classes may take together, in bytes. Delays of one class
+ * spread over some ten powers of two; a link has room for all of them in sixteen.
+ */
+size_t engine_delays_memory(const struct policy_link *l);
 
 /* A packet that the tree gave up is dropped: counted, and told. */
 void engine_drop_event(struct engine *e, struct elink *l, struct pkt *p, uint32_t leaf,

@@ -77,7 +77,7 @@ static const struct policy_class *same_path(const struct policy_link *l,
 static void inherit_class(struct elink *l, struct elink *old, const struct policy_class *c,
 			  const struct policy_class *was, bool flows, uint64_t now)
 {
-	const struct account *a = &old->account[was->index];
+	struct account *a = &old->account[was->index];
 	struct live *v = &l->live[c->index];
 	const struct live *u;
 
@@ -86,7 +86,7 @@ static void inherit_class(struct elink *l, struct elink *old, const struct polic
 		/* of thousands of leaves most are idle: their accounts are all zero, as new
 		 * ones */
 		if (a->in.packets || a->backlog_max)
-			l->account[c->index] = *a;
+			account_move(&l->account[c->index], a);
 		if (flows)
 			tree_inherit_flows(l->tree, c->index, old->tree, was->index, now);
 	}
@@ -110,7 +110,7 @@ static void inherit_link(struct elink *l, struct elink *old, bool flows, uint64_
 		if (was)
 			inherit_class(l, old, c, was, flows, now);
 	}
-	l->gone = old->gone;
+	account_move(&l->gone, &old->gone);
 	next = 1;
 	for (size_t i = 0; i < old->link->n_all; i++) {
 		const struct policy_class *was = old->link->all[i],
@@ -132,7 +132,7 @@ static void add_stats(struct engine_stats *s, const struct engine_stats *t)
 	s->v6 += t->v6;
 }
 
-void engine_inherit(struct engine *e, const struct engine *old)
+void engine_inherit(struct engine *e, struct engine *old)
 {
 	bool flows = !memcmp(e->key, old->key, sizeof(e->key));
 

@@ -19,6 +19,24 @@ static struct account *make(void)
 	return a;
 }
 
+static void end(struct account *a)
+{
+	account_clear(a);
+	free(a);
+}
+
+/* But for the place where the histograms are. */
+static void assert_same(const struct account *a, const struct account *b)
+{
+	struct account x = *a, y = *b;
+
+	for (unsigned i = 0; i < DELAYS_BUCKETS; i++)
+		assert_int_equal(delays_get(a->hist, i), delays_get(b->hist, i));
+	x.hist = y.hist = NULL;
+	x.room = y.room = NULL;
+	assert_memory_equal(&x, &y, sizeof(x));
+}
+
 static void send_one(struct account *a, uint64_t arrival, uint64_t delay)
 {
 	account_in(a, arrival, 100);
@@ -48,7 +66,7 @@ static void test_quantiles_of_few(void **state)
 	assert_int_equal(account_quantile(a, 990), 60);
 	assert_int_equal(account_quantile(a, 1000), 60);
 	assert_int_equal(account_mean(a), 30);
-	free(a);
+	end(a);
 }
 
 /* Against sorted delays of every size: never below the true quantile, at most 1/32 above. */
@@ -81,7 +99,7 @@ static void test_quantiles_of_many(void **state)
 	assert_true(account_quantile(a, 1000) == v[N - 1]);
 	assert_true(account_mean(a) == (uint64_t)(sum / N));
 	free(v);
-	free(a);
+	end(a);
 }
 
 static void test_extreme_delays(void **state)
@@ -98,7 +116,7 @@ static void test_extreme_delays(void **state)
 		assert_true(account_mean(a) == v[i]);
 		send_one(a, 0, v[i]);
 		assert_true(account_mean(a) == v[i]); /* a sum beyond 64 bits */
-		free(a);
+		end(a);
 	}
 }
 
@@ -123,7 +141,7 @@ static void test_conservation(void **state)
 	assert_int_equal(a->backlog_max, 10);
 	assert_int_equal(a->first_in, 0);
 	assert_int_equal(a->last_out, 21);
-	free(a);
+	end(a);
 }
 
 /* A full queue of three: the fourth is dropped, or drives one out, and is never a fourth. */
@@ -144,7 +162,7 @@ static void test_largest_backlog(void **state)
 	account_in(a, 3, 10);
 	account_dropped(a, 9, 10, PKT_DROP_DEADLINE);
 	assert_int_equal(a->backlog_max, 4);
-	free(a);
+	end(a);
 }
 
 static void test_mean_depth(void **state)
@@ -160,7 +178,7 @@ static void test_mean_depth(void **state)
 	account_sent(a, 5000, 1, 0, 0); /* one for 1000 ns */
 	assert_int_equal(account_depth_milli(a, 5000), 1500);
 	assert_int_equal(account_depth_milli(a, 7000), 1000);
-	free(a);
+	end(a);
 }
 
 /* 4 billion packets for 500 years do not run over */
@@ -176,7 +194,7 @@ static void test_depth_has_128_bits(void **state)
 	assert_true(a->depth_hi != 0);
 	a->backlog = 0;
 	assert_true(account_depth_milli(a, UINT64_MAX - 1) == UINT32_MAX * 1000ull);
-	free(a);
+	end(a);
 }
 
 /* The C code of RFC 3550, A.8, in its own words */
@@ -199,7 +217,7 @@ static void test_jitter(void **state)
 	account_jitter(a, UINT64_MAX);
 	account_jitter(a, UINT64_MAX);
 	assert_true(account_jitter_now(a) < UINT64_MAX >> 4);
-	free(a);
+	end(a);
 }
 
 /* Two accounts added are as one that saw all of it. */
@@ -236,11 +254,76 @@ static void test_add(void **state)
 	sum->depth_at = whole->depth_at;
 	sum->backlog_max = whole->backlog_max;
 	sum->backlog_bytes_max = whole->backlog_bytes_max;
-	assert_memory_equal(sum, whole, sizeof(*sum));
+	assert_same(sum, whole);
 	for (unsigned i = 0; i < 2; i++)
-		free(part[i]);
-	free(whole);
-	free(sum);
+		end(part[i]);
+	end(whole);
+	end(sum);
+}
+
+/* The histogram takes memory for the powers of two that delays fall into, and for no others. */
+static void test_histogram_follows_delays(void **state)
+{
+	struct account *a = make();
+
+	(void)state;
+	account_in(a, 0, 100);
+	assert_null(a->hist);
+	account_sent(a, 0, 100, 0, 0);
+	assert_int_equal(a->hist->n, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		send_one(a, 1, 1000 + i % 24);
+	assert_int_equal(a->hist->n, 2 + (1000 % 1024 + 23 >= 1024));
+	for (unsigned e = 0; e < 64; e++)
+		send_one(a, 1, 1ull << e);
+	assert_int_equal(a->hist->n, 1 + 1 + 64 - 6); /* up to 31, to 63, and 58 powers */
+	for (unsigned i = 0; i < 1000; i++)
+		send_one(a, 1, packet_random(&(uint64_t){i}) % UINT32_MAX);
+	assert_int_equal(a->hist->n, DELAYS_CHUNKS);
+	account_clear(a);
+	assert_null(a->hist);
+	assert_int_equal(a->in.packets, 0);
+	end(a);
+}
+
+/* Delays that find no room any more are taken for the longest: no quantile is too small. */
+static void test_no_room(void **state)
+{
+	struct account *a = make(), *copy = make(), *moved = make(), *sum = make();
+	int64_t room = 2, other = 5;
+
+	(void)state;
+	a->room = &room;
+	for (unsigned i = 0; i < 60; i++)
+		send_one(a, 1, 10);
+	for (unsigned i = 0; i < 20; i++)
+		send_one(a, 1, 100);
+	for (unsigned i = 0; i < 19; i++)
+		send_one(a, 1, 300);
+	assert_int_equal(room, 0);
+	send_one(a, 1, 20); /* where there is room already */
+	assert_int_equal(a->uncounted, 19);
+	assert_int_equal(account_quantile(a, 610), 10 + 10);
+	assert_in_range(account_quantile(a, 810), 100, 103);
+	assert_int_equal(account_quantile(a, 820), 300);
+	assert_int_equal(account_quantile(a, 1000), 300);
+	account_copy(copy, a);
+	assert_same(copy, a);
+	assert_ptr_not_equal(copy->hist, a->hist);
+	account_add(sum, a);
+	assert_int_equal(account_quantile(sum, 820), 300);
+	account_clear(a);
+	assert_int_equal(room, 2);
+	moved->room = &other;
+	account_move(moved, copy);
+	assert_null(copy->hist);
+	assert_int_equal(other, 3);
+	assert_int_equal(account_quantile(moved, 610), 20);
+	end(a);
+	end(copy);
+	end(moved);
+	end(sum);
+	assert_int_equal(other, 5);
 }
 
 static void test_throughput(void **state)
@@ -256,7 +339,7 @@ static void test_throughput(void **state)
 	assert_int_equal(account_throughput(a), 0); /* no time at all */
 	account_sent(a, 2000000000, 1000, 1000000000, 0);
 	assert_int_equal(account_throughput(a), 16000);
-	free(a);
+	end(a);
 }
 
 static void test_names(void **state)
@@ -281,6 +364,8 @@ int main(void)
 		cmocka_unit_test(test_depth_has_128_bits),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_histogram_follows_delays),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_throughput),
 		cmocka_unit_test(test_names),
 	};
