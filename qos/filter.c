@@ -27,19 +27,21 @@ static const char HINT[] =
 	" (a filter sees the packet from its IP header on: what is below IP, "
 	"and the direction, are not there)";
 
-static void explain(const char *libpcap, char *err, size_t errsize)
+static void explain(const char *text, const char *libpcap, char *err, size_t errsize)
 {
+	char right[300];
 	static const char *const below[] = {"Raw IP",	"supported only on", "link-layer",
 					    "ethernet", "outbound",	     "not supported"};
 	const char *hint = "";
 
+	filter_hint(text, libpcap, right, sizeof(right));
 	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
 		if (strstr(libpcap, below[i]))
 			hint = HINT;
 	if (strstr(libpcap, "rejects all packets"))
 		snprintf(err, errsize, "never matches an IP packet (libpcap: %s)", libpcap);
 	else
-		snprintf(err, errsize, "%s%s", libpcap, hint);
+		snprintf(err, errsize, "%s%s", libpcap, *hint ? hint : right);
 	/* It may repeat words of the filter, whatever they hold. */
 	for (char *c = err; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -59,7 +61,7 @@ static int compile(struct bpf_program *prog, const char *text, int optimize, cha
 		pcap_close(dead);
 		return 0;
 	}
-	explain(pcap_geterr(dead), err, errsize);
+	explain(text, pcap_geterr(dead), err, errsize);
 	pcap_close(dead);
 	return -1;
 }

@@ -234,26 +234,54 @@ static bool numeric(const char *w)
 	return w[strspn(w, "0123456789.")] == '\0';
 }
 
-static void complain(const char *word, char *err, size_t errsize)
+/* Words of other programs, and how a filter says it. */
+static const char *theirs(const char *word)
 {
-	const char *near = policy_suggest(word, KEYWORDS);
+	static const char *const v[][2] = {
+		{"dport", "dst port"},	  {"sport", "src port"},    {"dstport", "dst port"},
+		{"srcport", "src port"},  {"daddr", "dst host"},    {"saddr", "src host"},
+		{"dst-port", "dst port"}, {"src-port", "src port"}, {"ipv4", "ip"},
+		{"ipv6", "ip6"},	  {"icmpv6", "icmp6"},	    {"ipv6-icmp", "icmp6"},
+	};
 
-	if (near)
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		if (!strcmp(word, v[i][0]))
+			return v[i][1];
+	return NULL;
+}
+
+/* before: the character in front of the word */
+static void complain(const char *word, char before, char *err, size_t errsize)
+{
+	const char *near = theirs(word);
+	char range[256];
+
+	if (!near)
+		near = policy_suggest(word, KEYWORDS);
+	if (before == '%')
+		snprintf(err, errsize,
+			 "syntax error: \"%%%s\": a packet's addresses have no zone: leave it "
+			 "out",
+			 word);
+	else if (filter_hint_range(word, range, sizeof(range)))
+		snprintf(err, errsize,
+			 "syntax error: \"%s\": filters know no ranges of addresses: %s", word,
+			 range);
+	else if (near)
 		snprintf(err, errsize,
 			 "syntax error: unknown word \"%s\" (did you mean \"%s\"?)", word,
 			 near);
 	else
 		snprintf(err, errsize,
 			 "syntax error: unknown word \"%s\" (names of hosts and networks are "
-			 "not "
-			 "looked up: write addresses)",
+			 "not looked up: write addresses)",
 			 word);
 }
 
 int filter_words_check(const char *text, char *err, size_t errsize)
 {
 	bool local = false; /* the last word that says so asks for no host */
-	const char *p = text;
+	const char *p = text, *from;
 
 	while (*p) {
 		char word[WORD_MAX];
@@ -267,7 +295,7 @@ int filter_words_check(const char *text, char *err, size_t errsize)
 				p++;
 			continue;
 		}
-		for (; word_char(*p); p++)
+		for (from = p; word_char(*p); p++)
 			if (n + 1 < sizeof(word))
 				word[n++] = *p;
 		word[n] = '\0';
@@ -278,8 +306,8 @@ int filter_words_check(const char *text, char *err, size_t errsize)
 				local = listed(word, LOCAL);
 			continue;
 		}
-		if (!local) {
-			complain(word, err, errsize);
+		if (!local || from[-(from > text)] == '%') {
+			complain(word, from > text ? from[-1] : ' ', err, errsize);
 			return -1;
 		}
 	}

@@ -14,6 +14,7 @@
  * neither gathered nor asked anew for each.
  */
 #include "qos/filter_index.h"
+#include "qos/filter_words.h"
 #include "qos/match.h"
 #include "qos/match_nodes.h"
 
@@ -23,6 +24,8 @@
 #define ALL_DSCP UINT64_MAX
 static const struct filter_list NO_FILTERS = {NULL, 0};
 #define NO_NODE UINT32_MAX
+#define TWIN_MAX 512 /* bytes of a filter that is suggested */
+#define FILTER_ERR_MAX (PCAP_ERRBUF_SIZE + 400)
 #define LEVELS (POLICY_DEPTH_MAX + 1)
 
 /* What may take a packet before the class in question does. */
@@ -232,6 +235,68 @@ static void check_entries(struct check *c, const struct match_node *node)
 	}
 }
 
+/* A list for IPv6, by its words, that takes something of a protocol there. */
+static bool serves_v6(const struct policy_filters *f, const struct filter_list *proto6)
+{
+	for (size_t i = 0; f->compiled && i < f->n; i++) {
+		struct filter_list one = {&f->compiled[i], 1};
+
+		if (strstr(f->v[i].text, "ip6") && !broken(one) &&
+		    filter_reachable(&one, proto6, 1, NULL, 0, NULL, NULL) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The IPv6 packets that a class leaves go to a class of their own, or to the same by its list.
+ */
+static bool left_to_another(const struct match_node *node, unsigned proto)
+{
+	const struct policy_class *parent = node->class->parent;
+	char text[32], err[FILTER_ERR_MAX];
+	struct filter f;
+	struct filter_list list = {&f, 1};
+	bool found = false;
+
+	snprintf(text, sizeof(text), "ip6[6] = %u", proto);
+	if (filter_compile(&f, text, err, sizeof(err)))
+		return true;
+	for (size_t i = 0; i < parent->n_child && !found; i++)
+		found = serves_v6(&parent->child[i]->match, &list);
+	filter_free(&f);
+	return found;
+}
+
+/* Filters that look into a header and so take no IPv6 packet, though they do not say so. */
+static void check_family(const struct check *c, const struct match_node *node)
+{
+	char text[TWIN_MAX], err[FILTER_ERR_MAX];
+	unsigned proto;
+
+	for (size_t i = 0; i < node->match.n; i++) {
+		const struct policy_filter *f = &node->class->match.v[i];
+		struct filter twin;
+		struct filter_list list = {&twin, 1};
+
+		if (!filter_twin6(f->text, text, sizeof(text), &proto) ||
+		    left_to_another(node, proto) ||
+		    filter_compile(&twin, text, err, sizeof(err)))
+			continue; /* that fails if it takes no IPv6 packet for another reason */
+		if (filter_reachable(&list, c->within, c->n_within, &node->match, 1, NULL,
+				     NULL) != 0)
+			policy_complain(
+				c->r, POLICY_WARNING, c->p->file, f->mark,
+				"\"%s\" takes no IPv6 packet: libpcap looks for \"%s[\" "
+				"behind an IPv4 header only. For IPv6 add \"%s\"",
+				policy_shown(f->text).s,
+				proto == 6    ? "tcp"
+				: proto == 17 ? "udp"
+					      : "sctp",
+				text);
+		filter_free(&twin);
+	}
+}
+
 /*
  * Whether any packet comes to the node. above: the DSCPs that its parents let through. A
  * default takes what the others leave, too: its own criteria do not bound it.
@@ -242,7 +307,14 @@ static bool check_node(struct check *c, const struct match_node *node, uint64_t 
 		return true;
 	if (node->class->is_default) {
 		c->dscp = above;
-		return comes(c, NO_FILTERS, NO_FILTERS);
+		if (comes(c, NO_FILTERS, NO_FILTERS))
+			return true;
+		policy_complain(
+			c->r, POLICY_WARNING, c->p->file, place(node),
+			"class \"%s\" gets no packet: those before it take them all (the "
+			"last of them could be the default)",
+			node->class->name);
+		return false;
 	}
 	c->dscp = node->dscp ? above & node->dscp : above;
 	if (!comes(c, node->match, NO_FILTERS)) {
@@ -251,6 +323,7 @@ static bool check_node(struct check *c, const struct match_node *node, uint64_t 
 	}
 	if (node->match.n > 1)
 		check_entries(c, node);
+	check_family(c, node);
 	return true;
 }
 

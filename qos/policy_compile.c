@@ -7,7 +7,7 @@
 
 static void compile_list(struct policy_filters *f, struct policy *p, struct policy_report *r)
 {
-	char err[PCAP_ERRBUF_SIZE + 160];
+	char err[PCAP_ERRBUF_SIZE + 400];
 
 	f->compiled = f->n ? calloc(f->n, sizeof(*f->compiled)) : NULL;
 	if (f->n && !f->compiled)

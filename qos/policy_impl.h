@@ -73,11 +73,12 @@ enum link_key {
 };
 
 #define BIT(k) (1ULL << (k))
+#define UNKNOWN_KEY (1ULL << 63) /* in `bad`: there was a key that is none */
 
 struct class_draft {
 	struct policy_class *c;
 	const struct ynode *map; /* the link's for its root */
-	uint64_t seen, bad;	 /* BIT(enum class_key) */
+	uint64_t seen, bad;	 /* BIT(enum class_key); bad also UNKNOWN_KEY */
 	bool vague;		 /* its list of classes had errors: do not count on it */
 };
 
@@ -165,6 +166,10 @@ bool value_each(struct reader *rd, const struct policy_key *k, const struct ynod
 /* "x is not known (did you mean ...?)" or, when nothing is near, all that there is. */
 void value_unknown(struct reader *rd, const char *what, const struct ynode *v,
 		   const char *const *names);
+/* policy_words.c: names that begin with the word, as '"a", "b" or "c"'; how many they are. */
+size_t policy_longer_forms(const char *word, const char *const *names, char *all, size_t size);
+/* The one of `names` that says what a key of another program says there; NULL: none. */
+const char *policy_synonym(const char *word, const char *const *names);
 /* Replaces *to by a copy of text. */
 bool value_keep(struct reader *rd, char **to, const char *text);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define KEEP (-1)
+#define RAW 14	     /* bytes of an Ethernet header, from which tc counts */
 #define TEXT_MAX 255 /* of a list of presets */
 
 static const struct preset {
@@ -17,7 +18,7 @@ static const struct preset {
 	bool alone; /* sets the overhead, where the others add to it */
 	int bytes, mpu, layer;
 } presets[] = {
-	{"raw", true, 14, KEEP, POLICY_LL_ETHERNET},
+	{"raw", true, RAW, KEEP, POLICY_LL_ETHERNET},
 	{"conservative", true, 48, KEEP, POLICY_LL_ATM},
 	{"ethernet", false, 38, 84, KEEP},
 	{"ether-vlan", false, 4, KEEP, KEEP},
@@ -97,6 +98,21 @@ static bool one_preset(struct reader *rd, const struct policy_key *k, const stru
 	return true;
 }
 
+/* Copied from a tc command, most likely: no line takes less than the IP packet. */
+static void warn_negative(struct reader *rd, const struct ynode *v, int64_t n)
+{
+	if (n >= -RAW)
+		complain(rd, POLICY_WARNING, v->at,
+			 "overhead %s: no line takes less than the IP packet, from which weir "
+			 "counts; tc counts from the Ethernet header: did you mean %lld?",
+			 policy_shown(v->text).s, (long long)n + RAW);
+	else
+		complain(rd, POLICY_WARNING, v->at,
+			 "overhead %s: no line takes less than the IP packet, from which weir "
+			 "counts",
+			 policy_shown(v->text).s);
+}
+
 /* Bytes, or presets; written mpu and linklayer are put over theirs in policy_read.c. */
 bool value_overhead(struct reader *rd, const struct policy_key *k, const struct ynode *v,
 		    void *obj)
@@ -121,6 +137,8 @@ bool value_overhead(struct reader *rd, const struct policy_key *k, const struct 
 				return false;
 			n = (int64_t)size;
 		}
+		if (n < 0)
+			warn_negative(rd, v, n);
 		l->overhead = (int32_t)n;
 		snprintf(text, sizeof(text), "%lld", (long long)n);
 		return value_keep(rd, &l->overhead_text, text);

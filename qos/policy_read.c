@@ -103,14 +103,16 @@ static uint64_t unknown_key(struct reader *rd, const struct object *o, const str
 	for (size_t i = 0; i < n; i++)
 		names[i] = o->keys[i].name;
 	names[n] = NULL;
-	near = policy_suggest(key->text, names);
+	near = policy_synonym(key->text, names);
+	if (!near)
+		near = policy_suggest(key->text, names);
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
 		if (find_key(&objects[i], key->text) == objects[i].n)
 			continue;
 		complain(rd, POLICY_ERROR, key->at,
 			 "unknown key \"%s\" in %s (it is a key of %s)", key->text, o->in,
 			 objects[i].of);
-		return 0;
+		return UNKNOWN_KEY;
 	}
 	if (near)
 		complain(rd, POLICY_ERROR, key->at,
@@ -119,7 +121,7 @@ static uint64_t unknown_key(struct reader *rd, const struct object *o, const str
 	else
 		complain(rd, POLICY_ERROR, key->at, "unknown key \"%s\" in %s",
 			 policy_shown(key->text).s, o->in);
-	return near ? BIT(find_key(o, near)) : 0;
+	return UNKNOWN_KEY | (near ? BIT(find_key(o, near)) : 0);
 }
 
 /* Reads the keys of one object that have a function; notes which were there and which wrong. */

@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct unit {
 	const char *name;
@@ -36,6 +37,28 @@ static const struct unit {
 	{"p", UNIT_PACKETS, 1},
 };
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
+
+/*
+ * What tc takes besides, and what it means there (tc(8), "RATES"): bytes per second, and powers
+ * of two. Read as weir's next unit they would be off by eight, or by a few percent.
+ */
+static const struct {
+	const char *name, *is;
+	uint64_t bits;
+} tc_rates[] = {
+	{"bps", "a byte", 8},
+	{"kbps", "1000 bytes", 8000},
+	{"mbps", "a million bytes", 8000000},
+	{"gbps", "10^9 bytes", 8000000000},
+	{"tbps", "10^12 bytes", 8000000000000},
+	{"kibps", "1024 bytes", 8ULL << 10},
+	{"mibps", "2^20 bytes", 8ULL << 20},
+	{"gibps", "2^30 bytes", 8ULL << 30},
+	{"kibit", "1024 bit", 1ULL << 10},
+	{"mibit", "2^20 bit", 1ULL << 20},
+	{"gibit", "2^30 bit", 1ULL << 30},
+};
+#define N_TC_RATES (sizeof(tc_rates) / sizeof(tc_rates[0]))
 
 /* 10^24 units of 10^12 still fit 128 bits */
 #define DIGITS_MAX 24
@@ -117,7 +140,7 @@ static const struct unit *guess_unit(const char *word, unsigned kinds)
 	u = find_unit(low, kinds);
 	if (u || !n || find_unit(low, UNIT_TIME)) /* a time is no mistyped rate */
 		return u;
-	/* "20m", "20mb", "20mbps" for a rate: the first letter tells */
+	/* "20m", "20mb" for a rate: the first letter tells */
 	for (size_t i = 1; (kinds & UNIT_RATE) && i < 5; i++)
 		if (low[0] == units[i].name[0])
 			return &units[i];
@@ -136,12 +159,8 @@ static const struct unit *guess_unit(const char *word, unsigned kinds)
 /* What a bare number most likely was meant in. */
 static const char *guess_for_bare(unsigned kinds, const struct number *n)
 {
-	bool small = n->digits < 10000 || n->decimals;
-
 	if (kinds & UNIT_PACKETS)
 		return n->decimals ? "ms" : "p";
-	if (kinds & UNIT_RATE)
-		return small ? "mbit" : n->digits < 1000000 ? "kbit" : "bit";
 	if (kinds & UNIT_TIME)
 		return "ms";
 	return n->decimals ? "kb" : "b";
@@ -177,6 +196,61 @@ static const char *kind_whole(enum unit_kind k)
 	return "packets";
 }
 
+/* A number of bits in the unit in which it reads best; false: no whole number of bits. */
+static bool bits_text(const struct number *n, uint64_t bits, char buf[POLICY_UNIT_TEXT])
+{
+	unsigned __int128 ten = 1, v = n->digits;
+
+	for (unsigned i = 0; i < n->decimals; i++)
+		ten *= 10;
+	if (n->too_long || n->digits > POLICY_RATE_MAX)
+		return false;
+	v *= bits;
+	if (v % ten || !(v / ten) || v / ten > POLICY_RATE_MAX)
+		return false;
+	units_text(UNIT_RATE, (uint64_t)(v / ten), buf);
+	return true;
+}
+
+/*
+ * A rate as it is written for tc. Asks only for what tc would make of it: a number that is off
+ * by a factor would be taken over.
+ */
+static bool complain_tc_rate(const char *s, const struct number *n, char *err, size_t errsize)
+{
+	const char *unit = s + n->len;
+	char bits[POLICY_UNIT_TEXT];
+
+	if (!*unit && n->digits >= 1000 && !n->decimals && bits_text(n, 1, bits)) {
+		snprintf(err, errsize,
+			 "\"%s\" has no unit (did you mean \"%s\"? tc takes it as bits per "
+			 "second)",
+			 policy_shown(s).s, bits);
+		return true;
+	}
+	if (!*unit) {
+		snprintf(err, errsize, "\"%s\" has no unit (a rate is written like \"20mbit\")",
+			 policy_shown(s).s);
+		return true;
+	}
+	for (size_t i = 0; i < N_TC_RATES; i++) {
+		if (strcasecmp(tc_rates[i].name, unit) != 0)
+			continue;
+		if (bits_text(n, tc_rates[i].bits, bits))
+			snprintf(err, errsize,
+				 "\"%s\" has an unknown unit (did you mean \"%s\"? tc's %s is "
+				 "%s per second)",
+				 policy_shown(s).s, bits, tc_rates[i].name, tc_rates[i].is);
+		else
+			snprintf(err, errsize,
+				 "\"%s\" has an unknown unit (a rate is written like "
+				 "\"20mbit\")",
+				 policy_shown(s).s);
+		return true;
+	}
+	return false;
+}
+
 static int complain_unit(const char *s, const struct number *n, unsigned kinds, char *err,
 			 size_t errsize)
 {
@@ -186,6 +260,8 @@ static int complain_unit(const char *s, const struct number *n, unsigned kinds, 
 	const char *guess = u ? u->name : s[n->len] ? NULL : guess_for_bare(kinds, n);
 	int len = n->len <= NUMBER_SHOWN ? (int)n->len : 0;
 
+	if ((kinds & UNIT_RATE) && complain_tc_rate(s, n, err, errsize))
+		return -1;
 	if (!s[n->len])
 		snprintf(err, errsize, "\"%s\" has no unit (did you mean \"%.*s%s\"?)",
 			 policy_shown(s).s, len, s, guess);

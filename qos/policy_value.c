@@ -5,6 +5,7 @@
  */
 #include "qos/policy_impl.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,8 +267,9 @@ bool value_whole(struct reader *rd, const struct policy_key *k, const struct yno
 	if (!s)
 		return false;
 	if (!units_number(s, n)) {
-		complain(rd, POLICY_ERROR, v->at, "%s \"%s\" is not a whole number", k->name,
-			 policy_shown(s).s);
+		complain(rd, POLICY_ERROR, v->at,
+			 "%s \"%s\" is not a whole number (%lld to %lld)", k->name,
+			 policy_shown(s).s, (long long)k->lo, (long long)k->hi);
 		return false;
 	}
 	if (*n < k->lo || *n > k->hi) {
@@ -297,6 +299,11 @@ void value_unknown(struct reader *rd, const char *what, const struct ynode *v,
 	char all[ERR_MAX];
 	size_t len = 0;
 
+	if (policy_longer_forms(v->text, names, all, sizeof(all)) > 1) {
+		complain(rd, POLICY_ERROR, v->at, "%s \"%s\" is not known (did you mean %s?)",
+			 what, policy_shown(v->text).s, all);
+		return;
+	}
 	if (near) {
 		complain(rd, POLICY_ERROR, v->at,
 			 "%s \"%s\" is not known (did you mean \"%s\"?)", what,
@@ -409,6 +416,18 @@ bool value_limit(struct reader *rd, const struct policy_key *k, const struct yno
 	return true;
 }
 
+/* "0x2e" as the name of that DSCP; NULL: no such number. */
+static const char *hex_dscp(const char *s, char name[8])
+{
+	char *end;
+	unsigned long d;
+
+	if (s[0] != '0' || (s[1] != 'x' && s[1] != 'X') || !isxdigit((unsigned char)s[2]))
+		return NULL;
+	d = strtoul(s, &end, 16);
+	return *end || d > 63 ? NULL : policy_dscp_name((unsigned)d, name);
+}
+
 static int dscp_of(struct reader *rd, const struct policy_key *k, const struct ynode *v)
 {
 	static const char *const names[] = {
@@ -417,11 +436,14 @@ static int dscp_of(struct reader *rd, const struct policy_key *k, const struct y
 		"af41", "af42", "af43", "va",	"le",	"be",	"df",	NULL};
 	const char *s = value_scalar(rd, k, v), *near;
 	int d = s ? policy_dscp_parse(s) : -1;
+	char name[8];
 	int64_t n;
 
 	if (!s || d >= 0)
 		return d;
-	near = policy_suggest(s, names);
+	near = hex_dscp(s, name);
+	if (!near)
+		near = policy_suggest(s, names);
 	if (units_number(s, &n))
 		complain(rd, POLICY_ERROR, v->at, "%s %s is out of range (0 to 63)", k->name,
 			 policy_shown(s).s);

@@ -194,3 +194,59 @@ const char *policy_suggest(const char *word, const char *const *names)
 	}
 	return found;
 }
+
+size_t policy_longer_forms(const char *word, const char *const *names, char *all, size_t size)
+{
+	size_t n = 0, len = 0, last = 0, lw = strlen(word);
+
+	for (; *names && len < size; names++) {
+		if (strncmp(*names, word, lw) != 0)
+			continue;
+		last = len;
+		len += (size_t)snprintf(all + len, size - len, "%s\"%s\"", n++ ? ", " : "",
+					*names);
+	}
+	if (n > 1 && len + 2 < size) { /* " or " for the last comma */
+		memmove(all + last + 4, all + last + 2, len - last - 1);
+		memcpy(all + last, " or ", 4);
+	}
+	return n;
+}
+
+const char *policy_synonym(const char *word, const char *const *names)
+{
+	/* of tc, nftables, iptables and others, and the key that says it */
+	static const struct {
+		const char *theirs, *ours;
+	} v[] = {
+		{"ceil", "max"},
+		{"prio", "priority"},
+		{"bandwidth", "rate"},
+		{"speed", "rate"},
+		{"fwmark", "mark"},
+		{"meta-mark", "mark"},
+		{"mac-source", "mac"},
+		{"source-mac", "mac"},
+		{"iif", "in-interface"},
+		{"iifname", "in-interface"},
+		{"in-iface", "in-interface"},
+		{"ipset", "set"},
+		{"nftset", "set"},
+		{"nft-set", "set"},
+		{"match-set", "set"},
+		{"dev", "interface"},
+		{"device", "interface"},
+		{"prefix", "host-prefix"},
+		{"filter", "match"},
+		{"dport", "match"},
+		{"sport", "match"},
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		if (!strcmp(word, v[i].theirs))
+			for (const char *const *n = names; *n; n++)
+				if (!strcmp(*n, v[i].ours))
+					return *n;
+	}
+	return NULL;
+}

@@ -221,11 +221,36 @@ static struct policy_mark mark_of_offset(const struct build *b, size_t offset)
 	return at;
 }
 
+/*
+ * What would be right, where YAML takes a character of a filter for its own: "tcp port 80:
+ * web", or "tcp[13] & 16 != 0" inside {...}, where the bracket ends the text.
+ */
+static const char *remedy(const yaml_parser_t *p)
+{
+	const char *what = p->problem ? p->problem : "", *in = p->context ? p->context : "";
+	bool same_line = p->context_mark.line == p->problem_mark.line;
+
+	if (p->error == YAML_SCANNER_ERROR && strstr(what, "mapping values are not allowed"))
+		return ": a text with \": \" in it needs quotes";
+	if (p->flow_level &&
+	    (strstr(in, "anchor") || strstr(in, "alias") || strstr(in, "tag") ||
+	     (same_line && (strstr(in, "flow mapping") || strstr(in, "flow sequence"))) ||
+	     strstr(what, "cannot start any token")))
+		return ": inside [...] or {...} a text needs quotes that has any of []{} in it "
+		       "or "
+		       "begins with any of &*!>%@";
+	if (strstr(in, "anchor") || strstr(in, "alias") || strstr(in, "tag"))
+		return ": a text that begins with \"&\", \"*\" or \"!\" needs quotes";
+	if (strstr(what, "cannot start any token"))
+		return ": a text that begins with such a character needs quotes";
+	return "";
+}
+
 static enum step not_well_formed(struct build *b)
 {
 	const yaml_parser_t *p = &b->parser;
 	struct policy_mark at = mark_of(p->problem_mark);
-	const char *what = p->problem ? p->problem : "unreadable";
+	const char *what = p->problem ? p->problem : "unreadable", *right = remedy(p);
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return no_memory(b);
@@ -237,16 +262,19 @@ static enum step not_well_formed(struct build *b)
 	}
 	/* the scanner stands on the character it does not like */
 	if (p->error == YAML_SCANNER_ERROR && p->buffer.pointer < p->buffer.last &&
-	    *p->buffer.pointer == '\t')
+	    *p->buffer.pointer == '\t') {
 		what = "YAML does not allow a tab here: indent with spaces";
+		right = "";
+	}
 	if (p->context && p->context_mark.line != p->problem_mark.line)
 		policy_complain(b->r, POLICY_ERROR, b->file, at,
-				"%s (%s that began on line %d)", what, p->context,
-				(int)p->context_mark.line + 1);
+				"%s (%s that began on line %d)%s", what, p->context,
+				(int)p->context_mark.line + 1, right);
 	else if (p->context)
-		policy_complain(b->r, POLICY_ERROR, b->file, at, "%s (%s)", what, p->context);
+		policy_complain(b->r, POLICY_ERROR, b->file, at, "%s (%s)%s", what, p->context,
+				right);
 	else
-		policy_complain(b->r, POLICY_ERROR, b->file, at, "%s", what);
+		policy_complain(b->r, POLICY_ERROR, b->file, at, "%s%s", what, right);
 	return FAILED;
 }
 
@@ -298,13 +326,23 @@ static enum step bad_key(struct build *b, const yaml_event_t *e, bool open)
 	return skip(b, open);
 }
 
-static void refuse_decoration(struct build *b, const yaml_event_t *e, const yaml_char_t *anchor,
-			      const yaml_char_t *tag)
+/* What stands behind is not what was meant: so it is bad, and not complained of again. */
+static void refuse_decoration(struct build *b, const yaml_event_t *e, struct ynode *n,
+			      const yaml_char_t *anchor, const yaml_char_t *tag)
 {
+	bool text = e->type == YAML_SCALAR_EVENT;
+
 	if (anchor)
-		tell(b, mark_of(e->start_mark), "anchors (\"&\") are not allowed");
+		policy_complain(b->r, POLICY_ERROR, b->file, mark_of(e->start_mark),
+				"anchors (\"&\") are not allowed%s",
+				text ? ": a text that begins with \"&\" needs quotes" : "");
 	if (tag)
-		tell(b, mark_of(e->start_mark), "tags (\"!\") are not allowed");
+		policy_complain(b->r, POLICY_ERROR, b->file, mark_of(e->start_mark),
+				"tags (\"!\") are not allowed%s",
+				text ? ": a text that begins with \"!\" needs quotes (\"not\" "
+				       "means the same in a filter)"
+				     : "");
+	n->bad |= (anchor || tag) && text && !wants_key(b);
 }
 
 static enum step on_scalar(struct build *b, const yaml_event_t *e)
@@ -315,7 +353,7 @@ static enum step on_scalar(struct build *b, const yaml_event_t *e)
 
 	if (!n)
 		return no_memory(b);
-	refuse_decoration(b, e, e->data.scalar.anchor, e->data.scalar.tag);
+	refuse_decoration(b, e, n, e->data.scalar.anchor, e->data.scalar.tag);
 	memcpy(n->text, text, len);
 	n->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	if (memchr(text, '\0', len)) {
@@ -331,7 +369,8 @@ static enum step on_alias(struct build *b, const yaml_event_t *e)
 
 	if (wants_key(b))
 		return bad_key(b, e, false);
-	tell(b, mark_of(e->start_mark), "aliases (\"*\") are not allowed");
+	tell(b, mark_of(e->start_mark),
+	     "aliases (\"*\") are not allowed: a text that begins with \"*\" needs quotes");
 	n = node_new(b, Y_SCALAR, e->start_mark, 0);
 	if (n)
 		n->bad = true;
@@ -345,13 +384,13 @@ static enum step on_open(struct build *b, const yaml_event_t *e, enum ynode_kind
 
 	if (wants_key(b))
 		return bad_key(b, e, true);
-	if (kind == Y_MAP)
-		refuse_decoration(b, e, e->data.mapping_start.anchor,
-				  e->data.mapping_start.tag);
-	else
-		refuse_decoration(b, e, e->data.sequence_start.anchor,
-				  e->data.sequence_start.tag);
 	n = node_new(b, kind, e->start_mark, 0);
+	if (n && kind == Y_MAP)
+		refuse_decoration(b, e, n, e->data.mapping_start.anchor,
+				  e->data.mapping_start.tag);
+	else if (n)
+		refuse_decoration(b, e, n, e->data.sequence_start.anchor,
+				  e->data.sequence_start.tag);
 	s = place(b, n);
 	if (s != GO_ON)
 		return s;

@@ -65,13 +65,23 @@ static void test_check(void **state)
 		"  - {name: udp, match: udp}\n",
 		"8:26 error: class \"ntp\" can never match: \"udp\" before it takes all of its "
 		"traffic\n");
-	/* a default that is left with nothing is no error */
-	check_says("  - {name: a, match: ip}\n"
-		   "  - {name: b, match: ip6}\n"
-		   "  - name: r\n    default: true\n    classes:\n"
-		   "    - {name: ntp, match: udp port 123}\n"
-		   "    - {name: r, default: true}\n",
-		   "");
+	/* a default that is left with nothing is no error, as there has to be one */
+	check_says(
+		"  - {name: a, match: ip}\n"
+		"  - {name: b, match: ip6}\n"
+		"  - name: r\n    default: true\n    classes:\n"
+		"    - {name: ntp, match: udp port 123}\n"
+		"    - {name: r, default: true}\n",
+		"7:5 warning: class \"r\" gets no packet: those before it take them all (the "
+		"last of them could be the default)\n");
+	check_says(
+		"  - name: web\n    match: tcp port 80\n    classes:\n"
+		"    - {name: a, match: tcp}\n"
+		"    - {name: r, default: true}\n"
+		"  - {name: ip4, match: ip}\n"
+		"  - {name: r, default: true}\n",
+		"9:7 warning: class \"r\" gets no packet: those before it take them all (the "
+		"last of them could be the default)\n");
 	/* entries of a list */
 	check_says(
 		"  - {name: a, match: tcp port 22}\n"
@@ -148,12 +158,45 @@ static void test_check_captures(void **state)
 	policy_free(p);
 }
 
+#define NO_V6 \
+	" takes no IPv6 packet: libpcap looks for \"tcp[\" behind an IPv4 header only. For " \
+	"IPv6 " \
+	"add "
+#define REST "  - {name: r, default: true}\n"
+
+/* Filters that look into a header, which libpcap finds behind an IPv4 one only. */
+static void test_check_family(void **state)
+{
+	(void)state;
+	check_says("  - {name: a, match: \"tcp[tcpflags] & tcp-ack != 0 and less 64\"}\n" REST,
+		   "5:22 warning: \"tcp[tcpflags] & tcp-ack != 0 and less 64\"" NO_V6
+		   "\"ip6[6] = 6 and (ip6[53] & tcp-ack != 0 and less 84)\"\n");
+	check_says("  - {name: a, match: \"tcp [ ((tcp[12:1] & 0xf0) >> 2):4 ] = 1\"}\n" REST,
+		   "5:22 warning: \"tcp [ ((tcp[12:1] & 0xf0) >> 2):4 ] = 1\"" NO_V6
+		   "\"ip6[6] = 6 and (ip6[40 + ((ip6[52:1] & 0xf0) >> 2):4 ] = 1)\"\n");
+	/* what it suggests is what was missing */
+	check_says("  - {name: a, match: [\"tcp[13] & 16 != 0\", "
+		   "\"ip6[6] = 6 and (ip6[53] & 16 != 0)\"]}\n" REST,
+		   "");
+	/* another class for IPv6; a filter that says for which it is; one of IPv4 anyway */
+	check_says("  - {name: a, match: \"tcp[13] & 16 != 0\"}\n"
+		   "  - {name: b, match: \"ip6[6] = 6 and ip6[53] & 0x1f = 16\"}\n" REST,
+		   "");
+	check_says("  - {name: a, match: \"ip and tcp[13] & 16 != 0\"}\n" REST, "");
+	check_says("  - {name: a, match: \"tcp[13] & 16 != 0 and ip[2:2] < 64\"}\n" REST, "");
+	check_says("  - {name: a, match: \"tcp[13] & 16 != 0 and host 10.0.0.1\"}\n" REST, "");
+	/* above it only IPv4 comes */
+	check_says("  - name: p\n    match: ip\n    classes:\n"
+		   "    - {name: a, match: \"tcp[13] & 16 != 0\"}\n"
+		   "    - {name: r, default: true}\n" REST,
+		   "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_check_dscp),
-		cmocka_unit_test(test_check_errors),
+		cmocka_unit_test(test_check),	       cmocka_unit_test(test_check_dscp),
+		cmocka_unit_test(test_check_family),   cmocka_unit_test(test_check_errors),
 		cmocka_unit_test(test_check_captures),
 	};
 

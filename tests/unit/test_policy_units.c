@@ -213,7 +213,7 @@ static void edges(void **state)
 	assert_true(v == INT64_MAX);
 	assert_int_equal(policy_parse_time("9223372036854775808ns", &v, err, sizeof(err)), -1);
 	assert_int_equal(policy_parse_rate("20", &v, err, sizeof(err)), -1);
-	assert_string_equal(err, "\"20\" has no unit (did you mean \"20mbit\"?)");
+	assert_string_equal(err, "\"20\" has no unit (a rate is written like \"20mbit\")");
 	/* a short buffer cuts, no more */
 	assert_int_equal(policy_parse_rate("20", &v, err, 5), -1);
 	assert_string_equal(err, "\"20\"");

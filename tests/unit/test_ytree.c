@@ -133,13 +133,21 @@ static void decorations(void **state)
 	struct ynode *t = parse("a: &x 1\nb: *x\nc: !t {d: !!int 1}\ne: !u [*x]\n*x : 3\n", 7);
 
 	(void)state;
-	assert_string_equal(said, "1:4: anchors (\"&\") are not allowed\n"
-				  "2:4: aliases (\"*\") are not allowed\n"
-				  "3:4: tags (\"!\") are not allowed\n"
-				  "3:11: tags (\"!\") are not allowed\n"
-				  "4:4: tags (\"!\") are not allowed\n"
-				  "4:8: aliases (\"*\") are not allowed\n"
-				  "5:1: a key must be a plain word\n");
+	assert_string_equal(
+		said,
+		"1:4: anchors (\"&\") are not allowed: a text that begins with \"&\" needs "
+		"quotes\n"
+		"2:4: aliases (\"*\") are not allowed: a text that begins with \"*\" needs "
+		"quotes\n"
+		"3:4: tags (\"!\") are not allowed\n"
+		"3:11: tags (\"!\") are not allowed: a text that begins with \"!\" needs "
+		"quotes (\"not\" means the same in a filter)\n"
+		"4:4: tags (\"!\") are not allowed\n"
+		"4:8: aliases (\"*\") are not allowed: a text that begins with \"*\" needs "
+		"quotes\n"
+		"5:1: a key must be a plain word\n");
+	/* what is behind them is not what was meant */
+	assert_true(ytree_get(t, "a")->bad);
 	assert_true(ytree_get(t, "b")->bad);
 	assert_int_equal(t->n, 4);
 	ytree_free(t);
