@@ -135,6 +135,7 @@ static void put_packet(struct ahead *a, struct batch *b)
 		return;
 	}
 	p->why = NULL;
+	p->d.meta = &p->pk.meta;
 	p->d.hash = flow_key_hash(&a->key, &p->d.key);
 }
 

@@ -352,6 +352,9 @@ int capture_next(struct capture *c, struct capture_packet *pk,
 	}
 	pk->dlt = in->dlt;
 	pk->source = c->heap[0];
+	pk->meta = (struct dissect_meta){0};
+	if (dissect_mac(pk->dlt, pk->data, pk->caplen, pk->meta.mac))
+		pk->meta.known |= DISSECT_KNOWS_MAC;
 	c->given = true;
 	return 1;
 }

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "qos/dissect.h"
+
 /* What a pcap file can hold, and all that is believed: ns, some time in 2106. */
 #define CAPTURE_TIME_MAX (((uint64_t)1 << 32) * 1000000000 - 1)
 
@@ -31,6 +33,8 @@ struct capture_packet {
 	uint32_t caplen, wirelen; /* caplen <= wirelen */
 	int dlt;		  /* of the capture it came from */
 	unsigned source; /* index of that capture in the list given to capture_open() */
+	/* The sender's MAC, and what else the capture says of the packet beside its bytes. */
+	struct dissect_meta meta;
 };
 
 struct capture_stats {

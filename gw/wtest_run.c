@@ -166,6 +166,8 @@ static void from_capture(struct run *r)
 	bool ip = at >= 0 && !dissect_ip(c->data + at, c->caplen - (uint32_t)at,
 					 c->wirelen - (uint32_t)at, &d);
 
+	if (ip)
+		d.meta = &c->meta;
 	arrive(r, c->when, &p, ip ? &d : NULL);
 	next_head(r);
 }

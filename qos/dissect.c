@@ -228,6 +228,7 @@ int dissect_ip(const uint8_t *ip, uint32_t caplen, uint32_t wirelen, struct diss
 		return -1;
 	memset(&d->key, 0, sizeof(d->key));
 	d->ip = ip;
+	d->meta = NULL;
 	d->l4 = 0;
 	d->frag_id = 0;
 	d->hash = 0;

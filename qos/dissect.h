@@ -42,11 +42,36 @@ struct flow_key {
 	uint8_t spare;	       /* 0 */
 };
 
+/*
+ * What is known of a packet beside its bytes. Whoever has the packet fills it in: the gateway
+ * from the queue's attributes, a reader of captures from link layer and interface, a policy
+ * test from what it says. A field counts only with its bit in `known`.
+ */
+#define DISSECT_IFNAME 16 /* bytes, a NUL included: IFNAMSIZ */
+enum dissect_known {
+	DISSECT_KNOWS_MARK = 1,
+	DISSECT_KNOWS_IN = 2,	    /* in_name */
+	DISSECT_KNOWS_IN_INDEX = 4, /* in_index */
+	DISSECT_KNOWS_MAC = 8,
+};
+struct dissect_meta {
+	uint8_t known;		      /* enum dissect_known */
+	uint8_t mac[6];		      /* the sender's, of the frame by which it came */
+	uint32_t mark;		      /* the firewall's */
+	uint32_t in_index;	      /* the interface by which it came */
+	char in_name[DISSECT_IFNAME]; /* its name, NULs behind it to the end */
+};
+
 struct dissected {
 	const uint8_t *ip; /* IP header */
-	uint32_t caplen;   /* captured bytes from ip, never beyond the IP packet */
-	uint32_t len;	   /* true length of the IP packet in bytes */
-	uint16_t flags;	   /* enum dissect_flags */
+	/*
+	 * NULL: nothing is known. dissect_ip() leaves NULL; set it afterwards. Must be there as
+	 * long as `ip`.
+	 */
+	const struct dissect_meta *meta;
+	uint32_t caplen; /* captured bytes from ip, never beyond the IP packet */
+	uint32_t len;	 /* true length of the IP packet in bytes */
+	uint16_t flags;	 /* enum dissect_flags */
 	uint8_t dscp, ecn;
 	uint16_t l4; /* offset of the transport header from ip; 0 when not captured */
 	/*
@@ -68,6 +93,11 @@ struct dissected {
  */
 int dissect_link(int dlt, const uint8_t *frame, uint32_t caplen, uint32_t wirelen,
 		 const char **why);
+/*
+ * The sender's MAC address of such a frame: of Ethernet, and of Linux's cooked captures where
+ * they have one of who sent it. false: there is none.
+ */
+bool dissect_mac(int dlt, const uint8_t *frame, uint32_t caplen, uint8_t mac[6]);
 /* Whether dissect_link() knows this link type. */
 bool dissect_knows(int dlt);
 

@@ -210,6 +210,47 @@ static struct dissected dissect(const struct packet *p, uint32_t caplen, uint32_
 	return d;
 }
 
+/* Who sent a frame, as its link layer says; cut frames say nothing. */
+static void test_mac(void **state)
+{
+	static const struct {
+		int dlt;
+		const char *frame, *mac; /* NULL: none */
+	} t[] = {
+		{DLT_EN10MB, "ffffffffffff 020000000001 0800", "020000000001"},
+		{DLT_EN10MB, "ffffffffffff 020000000001 8100 0005 0800", "020000000001"},
+		{DLT_LINUX_SLL, "0000 0001 0006 0200000000010000 0800", "020000000001"},
+		{DLT_LINUX_SLL, "0003 0001 0006 0200000000020000 0800", "020000000002"},
+		{DLT_LINUX_SLL, "0004 0001 0006 0200000000010000 0800", NULL},
+		{DLT_LINUX_SLL, "0000 0001 0000 0000000000000000 0800", NULL},
+		{DLT_LINUX_SLL, "0000 0001 0106 0200000000010000 0800", NULL},
+		{DLT_LINUX_SLL2, "0800 0000 00000001 0001 00 06 0200000000010000",
+		 "020000000001"},
+		{DLT_LINUX_SLL2, "0800 0000 00000001 0001 04 06 0200000000010000", NULL},
+		{DLT_LINUX_SLL2, "0800 0000 00000001 0200 00 00 0000000000000000", NULL},
+		{DLT_RAW, "4500 0014 0000 0000 4011 0000 0a000001 0a000002", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		uint8_t frame[64], mac[6], want[6];
+		uint32_t n = unhex(frame, t[i].frame);
+
+		assert_true(dissect_mac(t[i].dlt, frame, n, mac) == (t[i].mac != NULL));
+		if (!t[i].mac)
+			continue;
+		unhex(want, t[i].mac);
+		assert_memory_equal(mac, want, 6);
+		for (uint32_t cut = 0; cut < 12; cut++) {
+			uint8_t *exact = malloc(cut + 1);
+
+			memcpy(exact, frame, cut);
+			assert_false(dissect_mac(t[i].dlt, exact, cut, mac));
+			free(exact);
+		}
+	}
+}
+
 static void test_v4(void **state)
 {
 	struct dissected d;
@@ -496,11 +537,12 @@ static void test_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_link),	cmocka_unit_test(test_link_cut),
-		cmocka_unit_test(test_v4),	cmocka_unit_test(test_v4_lengths),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_v4_fragments),
-		cmocka_unit_test(test_v6),	cmocka_unit_test(test_v6_fragments),
-		cmocka_unit_test(test_rewrite), cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_link),	     cmocka_unit_test(test_link_cut),
+		cmocka_unit_test(test_mac),	     cmocka_unit_test(test_v4),
+		cmocka_unit_test(test_v4_lengths),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_v4_fragments), cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_v6_fragments), cmocka_unit_test(test_rewrite),
+		cmocka_unit_test(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
