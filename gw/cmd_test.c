@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `weir test PATH...`: regression tests of policies. */
 #include "gw/cmd.h"
+#include "gw/outfile.h"
 #include "gw/wtest.h"
 
 #include <dirent.h>
@@ -148,11 +149,34 @@ static void run_file(const char *path, struct wtest_report *rep, struct wtest_fi
 	free(c.text);
 }
 
-static int write_junit(const char *name, const struct wtest_report *v, size_t n)
+/* Whether writing there would overwrite a test, a policy or a capture that was read. */
+static int check_junit(const char *name, const struct wtest_report *v,
+		       struct wtest_file *const *file, size_t n)
 {
-	FILE *f = fopen(name, "w");
+	char err[1024];
+
+	for (size_t i = 0; i < n; i++) {
+		const char *read[] = {v[i].path, file[i] ? file[i]->policy_path : NULL};
+
+		if (outfile_check(name, read, 2, err, sizeof(err)))
+			return cmd_fail("%s", err);
+		for (size_t k = 0; file[i] && k < file[i]->n; k++)
+			if (outfile_check(name, (const char *const *)file[i]->test[k].capture,
+					  file[i]->test[k].n_capture, err, sizeof(err)))
+				return cmd_fail("%s", err);
+	}
+	return CMD_OK;
+}
+
+static int write_junit(const char *name, const struct wtest_report *v,
+		       struct wtest_file *const *file, size_t n)
+{
+	FILE *f;
 	int bad;
 
+	if (check_junit(name, v, file, n) != CMD_OK)
+		return CMD_FAIL;
+	f = fopen(name, "w");
 	if (!f)
 		return cmd_fail("%s: %s", name, strerror(errno));
 	bad = wtest_out_junit(f, v, n);
@@ -161,7 +185,8 @@ static int write_junit(const char *name, const struct wtest_report *v, size_t n)
 	return CMD_OK;
 }
 
-static int print_all(const struct options *o, const struct wtest_report *v, size_t n)
+static int print_all(const struct options *o, const struct wtest_report *v,
+		     struct wtest_file *const *file, size_t n)
 {
 	int bad = 0;
 
@@ -175,7 +200,7 @@ static int print_all(const struct options *o, const struct wtest_report *v, size
 		bad = wtest_out_text(stdout, v, n, o->verbose);
 	if (bad)
 		cmd_fail("standard output: could not be written");
-	if (o->junit && write_junit(o->junit, v, n))
+	if (o->junit && write_junit(o->junit, v, file, n))
 		bad = -1;
 	return bad;
 }
@@ -193,7 +218,7 @@ static int run_all(const struct options *o, const struct paths *p)
 		run_file(p->v[i], &v[i], &file[i]);
 	t = wtest_total(v, p->n);
 	rc = t.errors || !t.tests ? CMD_FAIL : t.failed ? CMD_NO : CMD_OK;
-	rc = print_all(o, v, p->n) ? CMD_FAIL : cmd_flush(rc);
+	rc = print_all(o, v, file, p->n) ? CMD_FAIL : cmd_flush(rc);
 	for (size_t i = 0; i < p->n; i++) {
 		for (size_t k = 0; k < v[i].n; k++)
 			wtest_result_fini(&v[i].result[k]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gw/ahead.h"
+#include "gw/outfile.h"
 #include "gw/outpcap.h"
 #include "gw/progress.h"
 #include "gw/trace.h"
@@ -248,14 +249,30 @@ const struct replay_result *replay_result(const struct replay *r)
 	return &r->result;
 }
 
+/* The policy, the captures, standard input, and `other`: none of them is to be overwritten. */
+static int check_output(const struct replay *r, const char *out, const char *other, char *err,
+			size_t errsize)
+{
+	const char *more[] = {r->o.policy->file, "-", other};
+
+	if (outfile_check(out, r->o.capture, r->o.n_capture, err, errsize))
+		return -1;
+	return outfile_check(out, more, sizeof(more) / sizeof(more[0]), err, errsize);
+}
+
+/* Each is looked at when those before it are there: two names may be one file. */
 static int open_outputs(struct replay *r, char *err, size_t errsize)
 {
 	if (r->o.trace) {
+		if (check_output(r, r->o.trace, NULL, err, errsize))
+			return -1;
 		r->trace = trace_open(r->o.trace, err, errsize);
 		if (!r->trace)
 			return -1;
 	}
 	if (r->o.out) {
+		if (check_output(r, r->o.out, r->o.trace, err, errsize))
+			return -1;
 		r->held = holder_new(HELD_MAX);
 		if (!r->held) {
 			snprintf(err, errsize, "out of memory");
