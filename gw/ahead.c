@@ -135,6 +135,7 @@ static void put_packet(struct ahead *a, struct batch *b)
 		return;
 	}
 	p->why = NULL;
+	dissect_way(p->pk.dlt, data, p->pk.caplen, &p->pk.meta.way);
 	p->d.meta = &p->pk.meta;
 	p->d.hash = flow_key_hash(&a->key, &p->d.key);
 }

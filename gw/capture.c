@@ -6,26 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gw/capture_file.h"
 #include "gw/capture_source.h"
 #include "qos/dissect.h"
 
-enum {
-	NS = 1000000000,
-	/* Large enough that the system calls do not count, small enough for a level 2 cache. */
-	BUFFER = 64 * 1024,
-};
+/* Large enough that the system calls do not count, small enough for a level 2 cache. */
+enum { BUFFER = 64 * 1024 };
 
 struct input {
 	const char *name; /* for messages */
 	struct capture_source *source;
-	pcap_t *pcap;
-	int dlt;
-	/* Classic pcap has 32 bits without sign: what is 1 there in ns, otherwise 0. */
-	uint32_t classic_tick;
-	/* the packet that is next */
-	struct pcap_pkthdr *hdr;
-	const uint8_t *data;
-	uint64_t when, stamp;
+	struct capture_file *file;
+	struct capture_record next;
+	uint64_t when; /* of `next`, never backwards */
 	uint64_t count;
 	char *broken; /* message not yet given */
 };
@@ -57,78 +50,41 @@ __attribute__((format(printf, 3, 4))) static void say(char *to, size_t size, con
 			*to = '?';
 }
 
-/* libpcap reads a file of one link type and snapshot length only. */
-static const char *hint(const char *message)
-{
-	return strstr(message, "of the first interface")
-		       ? " (split it by interface, with editcap or tshark, and give the parts)"
-		       : "";
-}
-
 static void input_breaks(struct capture *c, struct input *in)
 {
-	const char *why = capture_source_why(in->source);
 	char text[512];
 
-	if (!why)
-		why = pcap_geterr(in->pcap);
-	say(text, sizeof(text), "%s: ends after its packet %llu: %s%s", in->name,
-	    (unsigned long long)in->count, why, hint(why));
+	say(text, sizeof(text), "%s: ends after its packet %llu: %s", in->name,
+	    (unsigned long long)in->count, capture_file_why(in->file));
 	in->broken = strdup(text);
 	c->messages = true;
 	c->stats.truncated++;
-}
-
-/*
- * The time of the packet, as a number that needs no care. libpcap hands out what the
- * file has: seconds and fractions beyond all sense, and with classic pcap's unsigned
- * seconds as negative ones from 2038 on.
- */
-static bool input_stamp(const struct input *in, uint64_t *stamp)
-{
-	int64_t sec = in->hdr->ts.tv_sec, frac = in->hdr->ts.tv_usec;
-
-	if (in->classic_tick) {
-		sec = (uint32_t)sec;
-		if (frac < 0)
-			frac += ((int64_t)1 << 32) * in->classic_tick;
-	}
-	if (frac < 0 || sec < 0) {
-		*stamp = 0;
-		return false;
-	}
-	if (sec > UINT32_MAX || frac / NS + sec > UINT32_MAX) {
-		*stamp = CAPTURE_TIME_MAX;
-		return false;
-	}
-	*stamp = (uint64_t)sec * NS + (uint64_t)frac;
-	return true;
+	c->stats.broken += !capture_file_cut(in->file);
 }
 
 static void input_set_time(struct capture *c, struct input *in)
 {
-	bool believed = input_stamp(in, &in->stamp);
+	const struct capture_record *r = &in->next;
 
-	if (!believed || in->hdr->ts.tv_usec < 0 || in->hdr->ts.tv_usec >= NS)
-		c->stats.bad_stamps++;
-	if (!believed)
+	c->stats.bad_stamps += r->bad_stamp;
+	if (!r->believed)
 		return; /* the latest time so far stays */
-	if (in->stamp >= in->when) {
-		in->when = in->stamp;
+	if (r->stamp >= in->when) {
+		in->when = r->stamp;
 		return;
 	}
 	c->stats.backwards++;
-	if (in->when - in->stamp > c->stats.backwards_max)
-		c->stats.backwards_max = in->when - in->stamp;
+	if (in->when - r->stamp > c->stats.backwards_max)
+		c->stats.backwards_max = in->when - r->stamp;
 }
 
 /* Reads an input's next packet. False at its end, good or bad. */
 static bool input_advance(struct capture *c, struct input *in)
 {
-	int rc = pcap_next_ex(in->pcap, &in->hdr, &in->data);
+	int rc = capture_file_next(in->file, &in->next);
 
 	if (rc != 1) {
-		if (rc != PCAP_ERROR_BREAK || capture_source_why(in->source))
+		if (rc < 0)
 			input_breaks(c, in);
 		return false;
 	}
@@ -163,40 +119,28 @@ static void sift_down(struct capture *c, size_t at)
 	c->heap[at] = moving;
 }
 
-static void why_not_a_capture(const struct input *in, const char *message, char *err,
-			      size_t errsize)
+/* Whether some interface carries IP: packets of the others are passed, as they come. */
+static bool knows_one(const struct input *in, char *err, size_t errsize)
 {
-	const char *why = capture_source_why(in->source);
-	uint8_t magic[4];
-	size_t n = capture_source_magic(in->source, magic);
+	size_t n = capture_file_interfaces(in->file);
+	int first = capture_file_dlt(in->file, 0);
+	const char *name = pcap_datalink_val_to_name(first);
 
-	if (why)
-		say(err, errsize, "%s: %s", in->name, why);
-	else if (!n)
-		say(err, errsize, "%s: is empty", in->name);
-	else if (n < sizeof(magic) || !strcmp(message, "unknown file format"))
-		say(err, errsize, "%s: is neither pcap nor pcapng", in->name);
+	for (size_t i = 0; i < n; i++)
+		if (dissect_knows(capture_file_dlt(in->file, i)))
+			return true;
+	if (name)
+		say(err, errsize, "%s: link type %s (%s) does not carry IP in a way known here",
+		    in->name, name, pcap_datalink_val_to_description(first));
 	else
-		say(err, errsize, "%s: %s%s", in->name, message, hint(message));
-}
-
-static void set_classic_tick(struct input *in)
-{
-	static const uint8_t micro[2] = {0xa1, 0xd4}, nano[2] = {0xa1, 0x4d};
-	uint8_t m[4];
-
-	capture_source_magic(in->source, m);
-	/* 0xa1b2c3d4 and 0xa1b23c4d in either order, and 0xa1b2cd34, the modified pcap */
-	if ((m[0] == nano[0] && m[3] == nano[1]) || (m[3] == nano[0] && m[0] == nano[1]))
-		in->classic_tick = 1;
-	else if (m[0] == micro[0] || m[3] == micro[0])
-		in->classic_tick = 1000;
+		say(err, errsize, "%s: unknown link type %d", in->name, first);
+	return false;
 }
 
 static bool input_open(struct input *in, const char *name, char *err, size_t errsize)
 {
-	char message[PCAP_ERRBUF_SIZE] = "";
-	const char *dlt_name;
+	char message[512] = "";
+	const char *why;
 
 	in->name = !strcmp(name, "-") ? "standard input" : name;
 	in->source = capture_source_open(name, BUFFER, message, sizeof(message));
@@ -204,30 +148,15 @@ static bool input_open(struct input *in, const char *name, char *err, size_t err
 		say(err, errsize, "%s", message);
 		return false;
 	}
-	in->pcap = pcap_fopen_offline_with_tstamp_precision(
-		capture_source_file(in->source), PCAP_TSTAMP_PRECISION_NANO, message);
-	if (!in->pcap) {
-		why_not_a_capture(in, message, err, errsize);
-		return false;
-	}
-	set_classic_tick(in);
-	in->dlt = pcap_datalink(in->pcap);
-	if (dissect_knows(in->dlt))
-		return true;
-	dlt_name = pcap_datalink_val_to_name(in->dlt);
-	if (dlt_name)
-		say(err, errsize, "%s: link type %s (%s) does not carry IP in a way known here",
-		    in->name, dlt_name, pcap_datalink_val_to_description(in->dlt));
-	else
-		say(err, errsize, "%s: unknown link type %d", in->name, in->dlt);
+	in->file = capture_file_open(in->source, message, sizeof(message));
+	if (in->file)
+		return knows_one(in, err, errsize);
+	why = capture_source_why(in->source);
+	say(err, errsize, "%s: %s", in->name, why ? why : *message ? message : "out of memory");
 	return false;
 }
 
-/*
- * The first packet of each is read at once: which is first of all cannot be known
- * otherwise. Here also shows a pcapng file whose interfaces libpcap cannot mix: of
- * such a file nothing can be read, which is no mere ending.
- */
+/* The first packet of each is read at once: which is first of all cannot be known otherwise. */
 static bool open_all(struct capture *c, const char *const *names, char *err, size_t errsize)
 {
 	bool stdin_taken = false;
@@ -245,13 +174,8 @@ static bool open_all(struct capture *c, const char *const *names, char *err, siz
 		if (!input_open(in, names[i], err, errsize))
 			return false;
 		c->stats.bytes_total += capture_source_size(in->source);
-		if (input_advance(c, in)) {
+		if (input_advance(c, in))
 			c->heap[c->heap_len++] = (unsigned)i;
-		} else if (in->broken && *hint(pcap_geterr(in->pcap))) {
-			say(err, errsize, "%s: %s%s", in->name, pcap_geterr(in->pcap),
-			    hint(pcap_geterr(in->pcap)));
-			return false;
-		}
 	}
 	for (size_t i = 0; i < c->n; i++)
 		if (!capture_source_size(c->inputs[i].source))
@@ -285,8 +209,7 @@ void capture_close(struct capture *c)
 	for (size_t i = 0; c->inputs && i < c->n; i++) {
 		struct input *in = &c->inputs[i];
 
-		if (in->pcap)
-			pcap_close(in->pcap);
+		capture_file_close(in->file);
 		capture_source_free(in->source);
 		free(in->broken);
 	}
@@ -342,17 +265,18 @@ int capture_next(struct capture *c, struct capture_packet *pk,
 	in = &c->inputs[c->heap[0]];
 	pk->number = ++c->stats.packets;
 	pk->when = in->when;
-	pk->stamp = in->stamp;
-	pk->data = in->data;
-	pk->caplen = in->hdr->caplen;
-	pk->wirelen = in->hdr->len;
+	pk->stamp = in->next.stamp;
+	pk->data = in->next.data;
+	pk->caplen = in->next.caplen;
+	pk->wirelen = in->next.wirelen;
 	if (pk->wirelen < pk->caplen) {
 		pk->wirelen = pk->caplen;
 		c->stats.bad_lengths++;
 	}
-	pk->dlt = in->dlt;
+	pk->dlt = in->next.dlt;
+	pk->interface = in->next.interface;
 	pk->source = c->heap[0];
-	pk->meta = (struct dissect_meta){0};
+	pk->meta = (struct dissect_meta){.way = in->next.way};
 	if (dissect_mac(pk->dlt, pk->data, pk->caplen, pk->meta.mac))
 		pk->meta.known |= DISSECT_KNOWS_MAC;
 	c->given = true;
@@ -368,18 +292,26 @@ void capture_get_stats(const struct capture *c, struct capture_stats *s)
 
 int capture_dlt(const struct capture *c)
 {
-	for (size_t i = 1; i < c->n; i++)
-		if (c->inputs[i].dlt != c->inputs[0].dlt)
-			return -1;
-	return c->n ? c->inputs[0].dlt : -1;
+	int dlt = c->n ? capture_file_dlt(c->inputs[0].file, 0) : -1;
+
+	for (size_t i = 0; i < c->n; i++)
+		for (size_t k = capture_file_interfaces(c->inputs[i].file); k-- > 0;)
+			if (capture_file_dlt(c->inputs[i].file, k) != dlt)
+				return -1;
+	return dlt;
 }
 
 int capture_snaplen(const struct capture *c)
 {
-	int most = 0;
+	uint32_t most = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (pcap_snapshot(c->inputs[i].pcap) > most)
-			most = pcap_snapshot(c->inputs[i].pcap);
-	return most;
+	for (size_t i = 0; i < c->n; i++) {
+		uint32_t s = capture_file_snaplen(c->inputs[i].file);
+
+		if (!s || s > CAPTURE_PACKET_MAX)
+			return CAPTURE_PACKET_MAX;
+		if (s > most)
+			most = s;
+	}
+	return (int)most;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Captures: pcap and pcapng, micro- and nanoseconds, gzip-compressed or not, from
- * files or standard input, several at once in time order. libpcap reads, zlib
- * inflates; neither keeps more than a packet of each capture in memory.
+ * files or standard input, several at once in time order (capture_file.h reads them,
+ * capture_source.h inflates). No more than a block of each capture is kept in memory.
  *
  * Time never runs backwards in what capture_next() gives: a packet stamped earlier
  * than one before it (in its own capture) is given the latest time so far, and
@@ -18,10 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "gw/capture_file.h"
 #include "qos/dissect.h"
-
-/* What a pcap file can hold, and all that is believed: ns, some time in 2106. */
-#define CAPTURE_TIME_MAX (((uint64_t)1 << 32) * 1000000000 - 1)
 
 struct capture;
 
@@ -31,9 +29,13 @@ struct capture_packet {
 	uint64_t stamp;	 /* as the capture has it; 0 or CAPTURE_TIME_MAX when beyond those */
 	const uint8_t *data;
 	uint32_t caplen, wirelen; /* caplen <= wirelen */
-	int dlt;		  /* of the capture it came from */
-	unsigned source; /* index of that capture in the list given to capture_open() */
-	/* The sender's MAC, and what else the capture says of the packet beside its bytes. */
+	int dlt;		  /* of the interface it came from */
+	unsigned source;	  /* index of its capture in the list given to capture_open() */
+	uint32_t interface;	  /* of that capture, from 0 on */
+	/*
+	 * The sender's MAC, and what else the capture's records say of the packet beside its
+	 * bytes. Of its way, the frame may tell more: dissect_way().
+	 */
 	struct dissect_meta meta;
 };
 
@@ -43,7 +45,8 @@ struct capture_stats {
 	uint64_t backwards_max; /* by how much at most, ns */
 	uint64_t bad_stamps;	/* a fraction that is no fraction, before 1970, beyond 2106 */
 	uint64_t bad_lengths;	/* more captured than there was on the wire */
-	uint64_t truncated;	/* captures that ended in the middle of a packet */
+	uint64_t truncated;	/* captures that could be read only in part */
+	uint64_t broken; /* of them, those that did not just end in the middle of a packet */
 	/* Of the files, compressed as they are; total 0: not known. */
 	uint64_t bytes_read, bytes_total;
 };
@@ -69,7 +72,10 @@ int capture_next(struct capture *c, struct capture_packet *pk,
 		 void (*warn)(void *arg, const char *text), void *arg);
 
 void capture_get_stats(const struct capture *c, struct capture_stats *s);
-/* The link type that an output must have to hold packets of all: -1 when they differ. */
+/*
+ * The link type that an output must have to hold packets of all interfaces known so far: -1
+ * when they differ. A pcapng may come to have more of them.
+ */
 int capture_dlt(const struct capture *c);
 int capture_snaplen(const struct capture *c);
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio_ext.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,13 +16,12 @@ enum { IN_SIZE = 64 * 1024, GZIP_ONLY = 16 + MAX_WBITS };
 
 struct capture_source {
 	int fd;
-	FILE *file;
-	char *buffer; /* of `file` */
+	/* Bytes for whoever reads, those before `pos` taken already. */
+	uint8_t *out;
+	size_t pos, len, room;
 	uint64_t bytes_read, size;
 	int stop_fd; /* -1: none */
 	bool waits;  /* a read may take as long as it likes */
-	uint8_t magic[4];
-	size_t magic_len;
 	char why[160];
 	/* Stored bytes that were read but not yet given out. */
 	uint8_t *in;
@@ -89,7 +88,7 @@ static bool is_gzip(const struct capture_source *s)
 	       s->in[s->in_pos + 1] == 0x8b;
 }
 
-static ssize_t read_plain(struct capture_source *s, char *to, size_t size)
+static size_t read_plain(struct capture_source *s, uint8_t *to, size_t size)
 {
 	size_t left = s->in_len - s->in_pos;
 
@@ -98,9 +97,9 @@ static ssize_t read_plain(struct capture_source *s, char *to, size_t size)
 			left = size;
 		memcpy(to, s->in + s->in_pos, left);
 		s->in_pos += left;
-		return (ssize_t)left;
+		return left;
 	}
-	return (ssize_t)read_stored(s, to, size);
+	return read_stored(s, to, size);
 }
 
 /*
@@ -146,37 +145,70 @@ static bool inflate_step(struct capture_source *s)
 	return true;
 }
 
-static ssize_t read_gzip(struct capture_source *s, char *to, size_t size)
+static size_t read_gzip(struct capture_source *s, uint8_t *to, size_t size)
 {
 	if (size > 1U << 30)
 		size = 1U << 30; /* zlib counts in an unsigned int */
-	s->z.next_out = (Bytef *)to;
+	s->z.next_out = to;
 	s->z.avail_out = (uInt)size;
 	/* What was inflated before damage is given out first: the next call meets it again. */
 	while (s->z.avail_out == size && !s->why[0] && inflate_step(s))
 		;
-	return (ssize_t)(size - s->z.avail_out);
+	return size - s->z.avail_out;
 }
 
-static ssize_t cookie_read(void *cookie, char *to, size_t size)
+/* Room for n bytes from `pos` on. False: no memory. */
+static bool make_room(struct capture_source *s, size_t n)
 {
-	struct capture_source *s = cookie;
-	ssize_t n = s->gzip ? read_gzip(s, to, size) : read_plain(s, to, size);
+	if (s->room - s->pos < n && s->pos) {
+		memmove(s->out, s->out + s->pos, s->len - s->pos);
+		s->len -= s->pos;
+		s->pos = 0;
+	}
+	if (s->room < n) {
+		uint8_t *bigger = realloc(s->out, n);
 
-	for (ssize_t i = 0; s->magic_len < sizeof(s->magic) && i < n; i++)
-		s->magic[s->magic_len++] = (uint8_t)to[i];
-	return n;
+		if (!bigger) {
+			snprintf(s->why, sizeof(s->why), "no memory for %zu bytes at once", n);
+			return false;
+		}
+		s->out = bigger;
+		s->room = n;
+	}
+	return true;
 }
 
-static int cookie_close(void *cookie)
+/* More bytes than are there, until there are n; how many there are then. */
+static size_t fill(struct capture_source *s, size_t n)
 {
-	struct capture_source *s = cookie;
+	if (s->pos == s->len)
+		s->pos = s->len = 0;
+	if (!make_room(s, n))
+		return s->len - s->pos;
+	while (s->len - s->pos < n) {
+		size_t room = s->room - s->len, got;
 
-	if (s->fd > STDIN_FILENO)
-		close(s->fd);
-	s->fd = -1;
-	s->file = NULL;
-	return 0;
+		got = (s->gzip ? read_gzip : read_plain)(s, s->out + s->len, room);
+		if (!got)
+			break;
+		s->len += got;
+	}
+	return s->len - s->pos;
+}
+
+size_t capture_source_peek(struct capture_source *s, size_t n, const uint8_t **p)
+{
+	size_t there = s->len - s->pos;
+
+	if (there < n)
+		there = fill(s, n);
+	*p = s->out + s->pos;
+	return there;
+}
+
+void capture_source_skip(struct capture_source *s, size_t n)
+{
+	s->pos += n;
 }
 
 static int open_fd(struct capture_source *s, const char *name, char *err, size_t errsize)
@@ -208,11 +240,10 @@ static int open_fd(struct capture_source *s, const char *name, char *err, size_t
 
 static int open_stream(struct capture_source *s, size_t bufsize)
 {
-	static const cookie_io_functions_t calls = {.read = cookie_read, .close = cookie_close};
-
 	s->in = malloc(IN_SIZE);
-	s->buffer = malloc(bufsize);
-	if (!s->in || !s->buffer)
+	s->out = malloc(bufsize);
+	s->room = bufsize;
+	if (!s->in || !s->out)
 		return -1;
 	while (s->in_len < 2 && refill(s))
 		;
@@ -222,12 +253,6 @@ static int open_stream(struct capture_source *s, size_t bufsize)
 		s->gzip = true;
 		s->member_open = true;
 	}
-	s->file = fopencookie(s, "r", calls);
-	if (!s->file)
-		return -1;
-	setvbuf(s->file, s->buffer, _IOFBF, bufsize);
-	/* libpcap reads twice for each packet; only one thread at a time. */
-	__fsetlocking(s->file, FSETLOCKING_BYCALLER);
 	return 0;
 }
 
@@ -258,22 +283,15 @@ void capture_source_stop_on(struct capture_source *s, int fd)
 	s->stop_fd = fd;
 }
 
-FILE *capture_source_file(struct capture_source *s)
-{
-	return s->file;
-}
-
 void capture_source_free(struct capture_source *s)
 {
 	if (!s)
 		return;
-	if (s->file)
-		fclose(s->file);
-	else if (s->fd > STDIN_FILENO)
+	if (s->fd > STDIN_FILENO)
 		close(s->fd);
 	if (s->gzip)
 		inflateEnd(&s->z);
-	free(s->buffer);
+	free(s->out);
 	free(s->in);
 	free(s);
 }
@@ -281,12 +299,6 @@ void capture_source_free(struct capture_source *s)
 const char *capture_source_why(const struct capture_source *s)
 {
 	return s->why[0] ? s->why : NULL;
-}
-
-size_t capture_source_magic(const struct capture_source *s, uint8_t magic[4])
-{
-	memcpy(magic, s->magic, sizeof(s->magic));
-	return s->magic_len;
 }
 
 uint64_t capture_source_read(const struct capture_source *s)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The bytes of a capture as a FILE that libpcap can read: from a file, a pipe or
- * standard input, inflated when they are gzip. Nothing is ever sought, so that a pipe
- * is as good as a file.
+ * The bytes of a capture, in order: from a file, a pipe or standard input, inflated when they
+ * are gzip. Nothing is ever sought, so that a pipe is as good as a file.
  *
  * A gzip stream that is cut off or damaged gives every byte before the damage and then
  * the end of the file; capture_source_why() tells the two ends apart.
@@ -12,19 +11,24 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct capture_source;
 
 /*
- * `name` "-" is standard input. NULL with one line in err, which names the file. The
- * source lives until capture_source_free(); the FILE is to be closed before that, by
- * whoever took it (libpcap does).
+ * `name` "-" is standard input. bufsize: bytes read at once, at least 64. NULL with one line
+ * in err, which names the file.
  */
 struct capture_source *capture_source_open(const char *name, size_t bufsize, char *err,
 					   size_t errsize);
-FILE *capture_source_file(struct capture_source *s);
 void capture_source_free(struct capture_source *s);
+
+/*
+ * The bytes that come next: *p points to them until the next call. How many are there: at
+ * least n, fewer only at the end (or with no memory for n: capture_source_why()).
+ */
+size_t capture_source_peek(struct capture_source *s, size_t n, const uint8_t **p);
+/* Goes on by n bytes, of those that were there. */
+void capture_source_skip(struct capture_source *s, size_t n);
 
 /*
  * From now on a read that would wait (of a pipe) ends as soon as `fd` can be read: as if
@@ -33,8 +37,6 @@ void capture_source_free(struct capture_source *s);
 void capture_source_stop_on(struct capture_source *s, int fd);
 /* What stopped the reading before the true end, or NULL. */
 const char *capture_source_why(const struct capture_source *s);
-/* The first bytes after inflating, as far as they were read: how many of 4. */
-size_t capture_source_magic(const struct capture_source *s, uint8_t magic[4]);
 /* Read so far and in all (0: not known), as stored. */
 uint64_t capture_source_read(const struct capture_source *s);
 uint64_t capture_source_size(const struct capture_source *s);

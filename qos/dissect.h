@@ -32,6 +32,21 @@ enum dissect_flags {
 	(DISSECT_LYING | DISSECT_TRUNCATED | DISSECT_FRAG_FIRST | DISSECT_FRAG_LATER | \
 	 DISSECT_EXTHDR)
 
+#define DISSECT_PKTAP_LEAST 52u /* bytes of Apple's PKTAP header up to those not read here */
+
+enum dissect_direction { DISSECT_NO_WAY, DISSECT_IN, DISSECT_OUT }; /* 0: not known */
+
+/*
+ * By which interface a packet of a capture went, and which way, seen from the host that
+ * captured it. All zero where the capture does not tell.
+ */
+struct dissect_way {
+	const char *ifname; /* ifname_len bytes, not ended; NULL: not known */
+	uint32_t ifindex;   /* 0: not known */
+	uint8_t ifname_len;
+	uint8_t direction; /* enum dissect_direction */
+};
+
 /* What identifies a flow, one direction of it. IPv4 addresses fill 4 bytes of 16, rest 0. */
 struct flow_key {
 	uint8_t src[16], dst[16];
@@ -60,6 +75,7 @@ struct dissect_meta {
 	uint32_t mark;		      /* the firewall's */
 	uint32_t in_index;	      /* the interface by which it came */
 	char in_name[DISSECT_IFNAME]; /* its name, NULs behind it to the end */
+	struct dissect_way way;	      /* of captures alone */
 };
 
 struct dissected {
@@ -98,6 +114,11 @@ int dissect_link(int dlt, const uint8_t *frame, uint32_t caplen, uint32_t wirele
  * they have one of who sent it. false: there is none.
  */
 bool dissect_mac(int dlt, const uint8_t *frame, uint32_t caplen, uint8_t mac[6]);
+/*
+ * What the frame itself tells of its way, for the link types that do (cooked, PKTAP, PPP and
+ * others with a direction); *way stays as it is where the frame does not tell.
+ */
+void dissect_way(int dlt, const uint8_t *frame, uint32_t caplen, struct dissect_way *way);
 /* Whether dissect_link() knows this link type. */
 bool dissect_knows(int dlt);
 

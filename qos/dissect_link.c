@@ -10,6 +10,7 @@
 
 #include <pcap/dlt.h>
 
+#include <limits.h>
 #include <string.h>
 
 /* LINKTYPE_ values of files where they differ from the DLT_ values of Linux. */
@@ -24,11 +25,13 @@ enum {
 
 #define TAGS_MAX 8    /* VLAN tags, PPPoE and the like, one in another */
 #define LABELS_MAX 32 /* MPLS */
+#define HEADERS_MAX 3 /* PPI and the like, one in another, and what they hold */
 
 struct walk {
 	const uint8_t *p;
 	uint32_t caplen, wirelen;
 	const char *why;
+	unsigned headers;
 	unsigned tags; /* EtherTypes followed: bounds every chain, as each goes through one */
 };
 
@@ -205,6 +208,14 @@ static int by_ethertype(struct walk *w, uint32_t off, unsigned type)
 			if (type <= 1500) /* a length: 802.3 below the tag */
 				return llc(w, off);
 			break;
+		case 0xdada: /* a switch's tag with a type of its own, as Linux marks it */
+			if (!has(w, off, 8))
+				return -1;
+			type = get16(w->p + off + 6);
+			off += 8;
+			if (type <= 1500)
+				return llc(w, off);
+			break;
 		case 0x8864:
 			return pppoe(w, off);
 		case 0x8847:
@@ -226,16 +237,18 @@ static int by_ethertype(struct walk *w, uint32_t off, unsigned type)
 	return no(w, "tags");
 }
 
-static int ethernet(struct walk *w, uint32_t off)
+/* An Ethernet frame with `tag` bytes of a switch between its addresses and its type. */
+static int ethernet(struct walk *w, uint32_t off, uint32_t tag)
 {
 	unsigned type;
 
-	if (!has(w, off, 14))
+	if (!has(w, off, 14 + tag))
 		return -1;
-	type = get16(w->p + off + 12);
+	off += 14 + tag;
+	type = get16(w->p + off - 2);
 	if (type <= 1500)
-		return llc(w, off + 14);
-	return by_ethertype(w, off + 14, type);
+		return llc(w, off);
+	return by_ethertype(w, off, type);
 }
 
 /*
@@ -393,61 +406,117 @@ static int pflog(struct walk *w, uint32_t off)
 	return at_ip(w, off + ((w->p[off] + 3u) & ~3u), 0);
 }
 
-static int by_dlt(struct walk *w, int dlt)
+static int by_dlt(struct walk *w, uint32_t off, int dlt);
+
+/* PPI (CACE, 1.0.10): version, flags, length, link type; all with the least byte first. */
+static int ppi(struct walk *w, uint32_t off)
 {
+	const uint8_t *p = w->p + off;
+	uint32_t len, dlt;
+
+	if (!has(w, off, 8))
+		return -1;
+	len = (uint32_t)p[3] << 8 | p[2];
+	dlt = (uint32_t)p[7] << 24 | (uint32_t)p[6] << 16 | (uint32_t)p[5] << 8 | p[4];
+	if (len < 8 || dlt > INT_MAX)
+		return no(w, "ppi");
+	return by_dlt(w, off + len, (int)dlt);
+}
+
+/* Apple's PKTAP: length, kind (1: a packet), link type; numbers as the Mac's processor has
+ * them. */
+static int pktap(struct walk *w, uint32_t off)
+{
+	const uint8_t *p = w->p + off;
+	uint32_t v[3];
+	bool big;
+
+	if (!has(w, off, DISSECT_PKTAP_LEAST))
+		return -1;
+	big = !p[0] && !p[1];
+	for (unsigned i = 0; i < 3; i++, p += 4)
+		v[i] = big ? (uint32_t)get16(p) << 16 | get16(p + 2)
+			   : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 |
+				       p[0];
+	if (v[0] < DISSECT_PKTAP_LEAST || v[0] > UINT16_MAX || v[2] > INT_MAX)
+		return no(w, "pktap");
+	if (v[1] != 1)
+		return no(w, "not-data");
+	return by_dlt(w, off + v[0], (int)v[2]);
+}
+
+static int by_dlt(struct walk *w, uint32_t off, int dlt)
+{
+	if (w->headers++ >= HEADERS_MAX)
+		return no(w, "link-type");
 	switch (dlt) {
 	case DLT_EN10MB:
-		return ethernet(w, 0);
+		return ethernet(w, off, 0);
+	case DLT_DSA_TAG_BRCM:
+	case DLT_DSA_TAG_DSA:
+		return ethernet(w, off, 4);
+	case DLT_DSA_TAG_EDSA:
+		return ethernet(w, off, 8);
+	case DLT_DSA_TAG_BRCM_PREPEND:
+		return ethernet(w, off + 4, 0);
+	case DLT_PPI:
+		return ppi(w, off);
+	case DLT_PKTAP:
+		return pktap(w, off);
 	case DLT_RAW:
 	case LT_RAW_BSD:
 	case LT_RAW:
-		return at_ip(w, 0, 0);
+		return at_ip(w, off, 0);
 	case DLT_IPV4:
-		return at_ip(w, 0, 4);
+		return at_ip(w, off, 4);
 	case DLT_IPV6:
-		return at_ip(w, 0, 6);
+		return at_ip(w, off, 6);
 	case DLT_NULL:
 	case DLT_LOOP:
-		return loopback(w, 0);
+		return loopback(w, off);
 	case DLT_LINUX_SLL:
-		return has(w, 0, 16) ? cooked(w, 16, get16(w->p + 2), get16(w->p + 14)) : -1;
+		return has(w, off, 16) ? cooked(w, off + 16, get16(w->p + off + 2),
+						get16(w->p + off + 14))
+				       : -1;
 	case DLT_LINUX_SLL2:
-		return has(w, 0, 20) ? cooked(w, 20, get16(w->p + 8), get16(w->p)) : -1;
+		return has(w, off, 20)
+			       ? cooked(w, off + 20, get16(w->p + off + 8), get16(w->p + off))
+			       : -1;
 	case DLT_PPP:
 	case DLT_PPP_SERIAL:
-		return ppp(w, 0);
+		return ppp(w, off);
 	case LT_PPP_WITH_DIR:
 	case DLT_PPP_PPPD:
-		return ppp(w, 1);
+		return ppp(w, off + 1);
 	case DLT_PPP_ETHER:
-		return pppoe(w, 0);
+		return pppoe(w, off);
 	case DLT_C_HDLC:
-		return chdlc(w, 0);
+		return chdlc(w, off);
 	case LT_C_HDLC_WITH_DIR:
-		return chdlc(w, 1);
+		return chdlc(w, off + 1);
 	case DLT_FRELAY:
-		return frame_relay(w, 0);
+		return frame_relay(w, off);
 	case LT_FRELAY_WITH_DIR:
-		return frame_relay(w, 1);
+		return frame_relay(w, off + 1);
 	case DLT_ATM_RFC1483:
 	case LT_ATM_RFC1483:
-		return llc(w, 0);
+		return llc(w, off);
 	case DLT_IEEE802_11:
-		return wifi(w, 0, false);
+		return wifi(w, off, false);
 	case DLT_IEEE802_11_RADIO:
-		return radiotap(w, 0);
+		return radiotap(w, off);
 	case DLT_ENC:
-		return at_ip(w, 12, 0);
+		return at_ip(w, off + 12, 0);
 	case DLT_PFLOG:
-		return pflog(w, 0);
+		return pflog(w, off);
 	case DLT_NFLOG:
-		return nflog(w, 0);
+		return nflog(w, off);
 	case DLT_MPLS:
-		return mpls(w, 0);
+		return mpls(w, off);
 	case DLT_SLIP:
-		return at_ip(w, 16, 0);
+		return at_ip(w, off + 16, 0);
 	case DLT_APPLE_IP_OVER_IEEE1394:
-		return has(w, 0, 18) ? by_ethertype(w, 18, get16(w->p + 16)) : -1;
+		return has(w, off, 18) ? by_ethertype(w, off + 18, get16(w->p + off + 16)) : -1;
 	default:
 		return no(w, "link-type");
 	}
@@ -460,7 +529,7 @@ int dissect_link(int dlt, const uint8_t *frame, uint32_t caplen, uint32_t wirele
 			 .caplen = caplen < wirelen ? caplen : wirelen,
 			 .wirelen = wirelen,
 			 .why = "not-ip"};
-	int off = by_dlt(&w, dlt);
+	int off = by_dlt(&w, 0, dlt);
 
 	if (off < 0 && why)
 		*why = w.why;
@@ -473,5 +542,5 @@ bool dissect_knows(int dlt)
 	static const uint8_t nothing[1];
 	struct walk w = {.p = nothing, .why = "not-ip"};
 
-	return by_dlt(&w, dlt) >= 0 || strcmp(w.why, "link-type") != 0;
+	return by_dlt(&w, 0, dlt) >= 0 || strcmp(w.why, "link-type") != 0;
 }

@@ -13,8 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const int LINK_TYPES[] = {1,   12,  101, 228, 229, 0,   108, 113, 276, 9, 50,  51,
-				 104, 107, 11,	105, 127, 109, 117, 239, 219, 8, 138, 206};
+static const int LINK_TYPES[] = {1,   12,  101, 228, 229, 0,   108, 113, 276, 9,   50,
+				 51,  104, 107, 11,  105, 127, 109, 117, 239, 219, 8,
+				 138, 206, 281, 282, 284, 285, 192, 258, 166};
 
 static const char POLICY[] = "links:\n"
 			     "  - name: l\n"
@@ -110,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		insist(frame != NULL);
 		memcpy(frame, data + 2, caplen);
 		off = dissect_link(dlt, frame, caplen, wirelen, &why);
+		dissect_way(dlt, frame, caplen, &(struct dissect_way){0});
 		insist(off >= 0 ? (uint32_t)off < caplen : why != NULL);
 		if (off >= 0 && dissect_ip(frame + off, caplen - (uint32_t)off,
 					   wirelen - (uint32_t)off, &d) == 0)

@@ -154,6 +154,66 @@ static inline void ng_packet(struct bytes *b, uint32_t interface, uint64_t ticks
 	put32(b, (uint32_t)(32 + padded));
 }
 
+/* An interface that has a name; nanoseconds. */
+static inline void ng_named(struct bytes *b, unsigned dlt, const char *name)
+{
+	size_t n = strlen(name), padded = (n + 3) / 4 * 4;
+	uint32_t len = (uint32_t)(20 + 4 + padded + 8 + 4);
+
+	put32(b, 1);
+	put32(b, len);
+	put16(b, dlt);
+	put16(b, 0);
+	put32(b, 0);
+	put16(b, 2);
+	put16(b, (unsigned)n);
+	put(b, name, n);
+	put(b, "\0\0\0", padded - n);
+	put16(b, 9);
+	put16(b, 1);
+	put(b, "\11\0\0\0", 4);
+	put32(b, 0);
+	put32(b, len);
+}
+
+/* A packet with a comment and flags among its options. */
+static inline void ng_flagged(struct bytes *b, uint32_t interface, uint64_t ticks, size_t len,
+			      uint8_t tag, uint32_t flags)
+{
+	size_t padded = (len + 3) / 4 * 4;
+	uint32_t all = (uint32_t)(32 + padded + 8 + 8 + 4);
+
+	put32(b, 6);
+	put32(b, all);
+	put32(b, interface);
+	put32(b, (uint32_t)(ticks >> 32));
+	put32(b, (uint32_t)ticks);
+	put32(b, (uint32_t)len);
+	put32(b, (uint32_t)len);
+	put_frame(b, len, tag);
+	put(b, "\0\0\0", padded - len);
+	put16(b, 1);
+	put16(b, 3);
+	put(b, "abc", 4);
+	put16(b, 2);
+	put16(b, 4);
+	put32(b, flags);
+	put32(b, 0);
+	put32(b, all);
+}
+
+static inline void ng_simple(struct bytes *b, size_t len, uint8_t tag)
+{
+	size_t padded = (len + 3) / 4 * 4;
+
+	put32(b, 3);
+	put32(b, (uint32_t)(16 + padded));
+	put32(b, (uint32_t)len);
+	put_frame(b, len, tag);
+	put(b, "\0\0\0", padded - len);
+	put32(b, (uint32_t)(16 + padded));
+}
+
 /* Appends `from` as one gzip member. */
 static inline void put_gzip(struct bytes *b, const void *from, size_t len)
 {

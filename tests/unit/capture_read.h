@@ -19,6 +19,10 @@ struct all {
 	uint64_t when[MOST], stamp[MOST];
 	uint8_t tag[MOST];
 	unsigned source[MOST];
+	int dlts[MOST];
+	uint32_t interface[MOST];
+	uint8_t direction[MOST];
+	char ifname[MOST][16];
 	size_t n;
 	struct capture_stats stats;
 	unsigned warnings;
@@ -59,12 +63,18 @@ static inline bool read_list(const char *const *names, size_t n, struct all *a)
 		a->when[a->n] = pk.when;
 		a->stamp[a->n] = pk.stamp;
 		a->source[a->n] = pk.source;
+		a->dlts[a->n] = pk.dlt;
+		a->interface[a->n] = pk.interface;
+		a->direction[a->n] = pk.meta.way.direction;
+		snprintf(a->ifname[a->n], sizeof(a->ifname[0]), "%.*s", pk.meta.way.ifname_len,
+			 pk.meta.way.ifname ? pk.meta.way.ifname : "");
 		a->tag[a->n++] = pk.caplen ? pk.data[pk.caplen - 1] : 0;
 	}
 	assert_int_equal(capture_next(c, &pk, on_warning, a), 0); /* the end stays the end */
 	capture_get_stats(c, &a->stats);
 	assert_int_equal(a->stats.packets, a->n);
 	assert_int_equal(a->stats.truncated, a->warnings);
+	assert_true(a->stats.broken <= a->stats.truncated);
 	capture_close(c);
 	return true;
 }

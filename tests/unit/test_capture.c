@@ -367,19 +367,139 @@ static void test_pcapng_of_several_link_types(void **state)
 	(void)state;
 	ng_section(&b);
 	ng_interface(&b, ETHERNET, 65535, 9, 0);
-	ng_interface(&b, 101, 65535, 9, 0);
+	ng_interface(&b, 101, 96, 6, 0);
+	ng_packet(&b, 0, 1000, 44, 1);
+	ng_packet(&b, 1, 2, 45, 2);
+	ng_interface(&b, 113, 0, 3, 0); /* behind packets */
+	ng_packet(&b, 2, 1, 46, 3);
+	ng_packet(&b, 0, 1000001, 47, 4);
+	ng_section(&b); /* its interfaces count from 0 again */
+	ng_interface(&b, 276, 0, 0, 7);
+	ng_packet(&b, 0, 1, 44, 5);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 5);
+	assert_int_equal(a.stats.truncated, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		static const int dlts[] = {ETHERNET, 12, 113, ETHERNET, 276};
+		static const uint64_t when[] = {1000, 2000, 1000000, 1000001, 8 * S};
+		static const uint32_t interface[] = {0, 1, 2, 0, 3};
+
+		assert_int_equal(a.tag[i], i + 1);
+		assert_int_equal(a.dlts[i], dlts[i]);
+		assert_int_equal(a.when[i], when[i]);
+		assert_int_equal(a.interface[i], interface[i]);
+	}
+	assert_int_equal(a.dlt, -1);
+	bytes_free(&b);
+}
+
+static void test_sections_of_both_orders(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		b.big = i & 1;
+		ng_section(&b);
+		ng_interface(&b, ETHERNET, 65535, 9, 0);
+		ng_packet(&b, 0, 1 + i, 44, (uint8_t)(i + 1));
+	}
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(a.when[i], i + 1);
+	bytes_free(&b);
+}
+
+static void test_one_known_interface_is_enough(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	ng_section(&b);
+	ng_interface(&b, 220, 65535, 9, 0); /* USB */
 	ng_packet(&b, 0, 1, 44, 1);
-	assert_opens_not(&b, "split it");
+	assert_opens_not(&b, "USB");
 	b.len = 0;
+	ng_section(&b);
+	ng_interface(&b, 220, 65535, 9, 0);
+	ng_interface(&b, ETHERNET, 65535, 9, 0);
+	ng_packet(&b, 0, 1, 44, 1);
+	ng_packet(&b, 1, 2, 44, 2);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 2);
+	assert_int_equal(a.dlts[0], 220); /* what it is, is the dissector's to say */
+	bytes_free(&b);
+}
+
+static void test_ways(void **state)
+{
+	static const uint32_t flags[] = {0, 1, 2, 3, 0xfffffffd, 0xfffffffe};
+	static const uint8_t ways[] = {DISSECT_NO_WAY, DISSECT_IN, DISSECT_OUT,
+				       DISSECT_NO_WAY, DISSECT_IN, DISSECT_OUT};
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	for (unsigned big = 0; big < 2; big++) {
+		b = (struct bytes){.big = big};
+		ng_section(&b);
+		ng_named(&b, ETHERNET, "eth0.7");
+		ng_named(&b, ETHERNET, "ppp0");
+		for (unsigned i = 0; i < 6; i++)
+			ng_flagged(&b, i % 2, i, 44 + i % 4, (uint8_t)i, flags[i]);
+		assert_true(read_bytes(&b, &a));
+		assert_int_equal(a.n, 6);
+		for (unsigned i = 0; i < 6; i++) {
+			assert_int_equal(a.tag[i], i);
+			assert_int_equal(a.direction[i], ways[i]);
+			assert_string_equal(a.ifname[i], i % 2 ? "ppp0" : "eth0.7");
+		}
+		bytes_free(&b);
+	}
+}
+
+static void test_packets_without_a_time(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
+	ng_section(&b);
+	ng_interface(&b, ETHERNET, 60, 9, 0);
+	ng_packet(&b, 0, 5 * S, 44, 1);
+	ng_simple(&b, 50, 2);
+	ng_packet(&b, 0, 6 * S, 44, 3);
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.n, 3);
+	assert_int_equal(a.when[1], 5 * S); /* the latest time before it */
+	assert_int_equal(a.tag[1], 2);
+	assert_int_equal(a.stats.backwards, 0);
+	assert_int_equal(a.stats.bad_stamps, 1);
+	bytes_free(&b);
+}
+
+static void test_cut_is_not_broken(void **state)
+{
+	struct bytes b = {0};
+	struct all a;
+
+	(void)state;
 	ng_section(&b);
 	ng_interface(&b, ETHERNET, 65535, 9, 0);
 	ng_packet(&b, 0, 1, 44, 1);
-	ng_interface(&b, 101, 65535, 9, 0);
-	ng_packet(&b, 1, 2, 44, 1);
-	assert_true(read_bytes(&b, &a)); /* too late to refuse it */
+	ng_packet(&b, 1, 2, 44, 2);
+	assert_true(read_bytes(&b, &a));
 	assert_int_equal(a.n, 1);
 	assert_int_equal(a.stats.truncated, 1);
-	assert_non_null(strstr(a.warning, "split it"));
+	assert_int_equal(a.stats.broken, 1);
+	assert_non_null(strstr(a.warning, "interface 1, which no block describes"));
+	b.len -= 4;
+	assert_true(read_bytes(&b, &a));
+	assert_int_equal(a.stats.truncated, 1);
+	assert_int_equal(a.stats.broken, 0);
 	bytes_free(&b);
 }
 
@@ -401,6 +521,11 @@ int main(void)
 		cmocka_unit_test(test_only_a_header),
 		cmocka_unit_test(test_what_cannot_be_opened),
 		cmocka_unit_test(test_pcapng_of_several_link_types),
+		cmocka_unit_test(test_sections_of_both_orders),
+		cmocka_unit_test(test_one_known_interface_is_enough),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_packets_without_a_time),
+		cmocka_unit_test(test_cut_is_not_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
