@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qos/filter.h"
 #include "qos/dissect.h"
+#include "qos/filter_terms.h"
 #include "qos/filter_words.h"
 
 #include <stdio.h>
@@ -8,13 +9,6 @@
 #include <string.h>
 
 #define TEXT_MAX 32768
-/*
- * libpcap's time grows with the square of the text's length, and four times as fast
- * without its optimizer: 8,000 bytes (400 addresses joined by "or") take it 0.06 s with
- * and 0.35 s without, 32,000 bytes 1.3 s and 6 s. So the optimizer is only held to
- * account up to here. A list of filters in a policy takes no such time, however long.
- */
-#define COMPARE_MAX 8192
 #define SNAPLEN 262144
 #define ROUNDS 400 /* test packets for the optimizer */
 #define POOL 2048u /* bytes that they are made of */
@@ -26,6 +20,13 @@
 static const char HINT[] =
 	" (a filter sees the packet from its IP header on: what is below IP, "
 	"and the direction, are not there)";
+
+static const char REJECTS[] = "never matches an IP packet";
+
+static bool rejects_all(const char *err)
+{
+	return !strncmp(err, REJECTS, sizeof(REJECTS) - 1);
+}
 
 static void explain(const char *text, const char *libpcap, char *err, size_t errsize)
 {
@@ -39,7 +40,7 @@ static void explain(const char *text, const char *libpcap, char *err, size_t err
 		if (strstr(libpcap, below[i]))
 			hint = HINT;
 	if (strstr(libpcap, "rejects all packets"))
-		snprintf(err, errsize, "never matches an IP packet (libpcap: %s)", libpcap);
+		snprintf(err, errsize, "%s (libpcap: %s)", REJECTS, libpcap);
 	else
 		snprintf(err, errsize, "%s%s", libpcap, *hint ? hint : right);
 	/* It may repeat words of the filter, whatever they hold. */
@@ -224,26 +225,51 @@ static int choose(struct filter *f, const char *text, char *err, size_t errsize)
 	return 0;
 }
 
-int filter_compile(struct filter *f, const char *text, char *err, size_t errsize)
+/* A group of terms (filter_terms.h) of the filter `arg`. */
+static int compile_group(void *arg, const char *text, struct bpf_program *prog, bool *none,
+			 char *err, size_t errsize)
 {
-	size_t length = strlen(text);
+	struct filter part = {0}, *whole = arg;
 
-	memset(f, 0, sizeof(*f));
-	if (length > TEXT_MAX) {
-		snprintf(err, errsize, "filter too long (at most %d bytes)", TEXT_MAX);
+	*none = false;
+	/* the optimizer is also what tells that a filter rejects all packets */
+	if (compile(&part.prog, text, 1, err, errsize)) {
+		*none = rejects_all(err);
+		return *none ? 0 : -1;
+	}
+	if (choose(&part, text, err, errsize)) {
+		filter_free(&part);
 		return -1;
 	}
-	if (filter_words_check(text, err, errsize))
+	whole->unoptimized |= part.unoptimized;
+	*prog = part.prog;
+	return 0;
+}
+
+static int compile_all(struct filter *f, const char *text, char *err, size_t errsize)
+{
+	const struct filter_compiler c = {compile_group, f};
+	bool none;
+
+	if (filter_terms(text) > FILTER_GROUP)
+		return filter_terms_compile(&f->prog, text, &c, err, errsize);
+	return compile_group(f, text, &f->prog, &none, err, errsize) || none ? -1 : 0;
+}
+
+int filter_compile(struct filter *f, const char *text, char *err, size_t errsize)
+{
+	memset(f, 0, sizeof(*f));
+	if (strlen(text) > TEXT_MAX) {
+		snprintf(err, errsize,
+			 "filter too long (at most %d bytes): write a list of filters, of "
+			 "which any may take a packet",
+			 TEXT_MAX);
 		return -1;
-	/* The optimizer is also what tells that a filter rejects all packets. */
-	if (compile(&f->prog, text, 1, err, errsize))
+	}
+	if (filter_words_check(text, err, errsize) || compile_all(f, text, err, errsize))
 		return -1;
 	if (reads_metadata(&f->prog)) {
 		snprintf(err, errsize, "asks for what is no part of a packet%s", HINT);
-		filter_free(f);
-		return -1;
-	}
-	if (length <= COMPARE_MAX && choose(f, text, err, errsize)) {
 		filter_free(f);
 		return -1;
 	}

@@ -6,7 +6,8 @@
  * program means, so it is proved that the optimized program takes the same packets as the
  * unoptimized one (filter_same()); where that can be neither proved nor disproved, both are
  * compared on packets made from their own constants. Where they ever differ the unoptimized
- * is kept. (Not for texts of more than 8 KiB: it takes too long.)
+ * is kept. A filter of many terms is compiled in groups of them, whose programs are joined
+ * (filter_terms.h): the time that it takes is bounded by its length.
  *
  * filter_per_flow() tells from the program itself whether its verdict can change
  * within a flow: only then may a decision be kept for the flow.

@@ -219,6 +219,14 @@ static bool listed(const char *word, const char *const *list)
 	return false;
 }
 
+bool filter_word_known(const char *word, size_t n)
+{
+	for (const char *const *k = KEYWORDS; *k; k++)
+		if (strlen(*k) == n && !memcmp(word, *k, n))
+			return true;
+	return false;
+}
+
 static bool word_char(char c)
 {
 	return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.' || c == ':';

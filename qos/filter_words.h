@@ -22,4 +22,7 @@ bool filter_hint_range(const char *word, char *out, size_t size);
  */
 bool filter_twin6(const char *text, char *out, size_t size, unsigned *proto);
 
+/* Whether n bytes are a word of the language, and no name or number. */
+bool filter_word_known(const char *word, size_t n);
+
 #endif

@@ -361,6 +361,11 @@ static void end_level(struct check *c)
 	filter_index_free(c->level[c->n_level].index);
 }
 
+static bool over(const struct check *c)
+{
+	return c->no_memory || policy_stopped(c->r);
+}
+
 static void check_below(struct check *c, uint32_t parent, uint64_t above);
 
 /* A class, and its descendants unless nothing comes to them. */
@@ -386,8 +391,7 @@ static void check_below(struct check *c, uint32_t parent, uint64_t above)
 
 	if (!begin_level(c))
 		return;
-	for (uint32_t i = parent + 1; i < node[parent].skip && !c->no_memory;
-	     i = node[i].skip) {
+	for (uint32_t i = parent + 1; i < node[parent].skip && !over(c); i = node[i].skip) {
 		if (node[i].class->is_default && !node[i].criteria) {
 			last = i;
 			continue;
@@ -395,7 +399,7 @@ static void check_below(struct check *c, uint32_t parent, uint64_t above)
 		check_class(c, i, above);
 		add_rival(c, i);
 	}
-	if (last != NO_NODE)
+	if (last != NO_NODE && !over(c))
 		check_class(c, last, above);
 	end_level(c);
 }
@@ -433,13 +437,13 @@ void match_check(const struct policy *p, struct policy_report *r)
 
 	c.rival = calloc(n, sizeof(*c.rival));
 	c.no_memory = !built || !c.rival;
-	for (size_t i = 0; i < c.s.n_link && !c.no_memory; i++)
+	for (size_t i = 0; i < c.s.n_link && !over(&c); i++)
 		check_below(&c, c.s.link[i].root, ALL_DSCP);
-	if (!c.no_memory)
+	if (!over(&c))
 		check_captures(&c);
 	else
-		policy_complain(r, POLICY_ERROR, p->file, (struct policy_mark){0, 0},
-				"out of memory");
+		policy_complain(r, POLICY_ERROR, p->file, (struct policy_mark){0, 0}, "%s",
+				c.no_memory ? "out of memory" : "stopped");
 	free(c.rival);
 	match_nodes_free(&c.s);
 }

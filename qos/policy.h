@@ -14,6 +14,7 @@
 #ifndef WEIR_QOS_POLICY_H
 #define WEIR_QOS_POLICY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -195,7 +196,18 @@ struct policy_report {
 		   const char *text);
 	void *arg;
 	unsigned errors, warnings; /* counted by policy_complain() */
+	/*
+	 * NULL, or set by another thread when the answer is of no use any more: what takes
+	 * long (compiling filters, match_check()) then ends soon, with an error.
+	 */
+	const atomic_bool *stop;
 };
+
+/* Whether to give up, which the caller then tells to r. */
+static inline bool policy_stopped(const struct policy_report *r)
+{
+	return r && r->stop && atomic_load_explicit(r->stop, memory_order_relaxed);
+}
 
 /* Formats and hands on one complaint, and counts it. r may be NULL: nobody listens. */
 void policy_complain(struct policy_report *r, enum policy_severity sev, const char *file,
@@ -217,6 +229,13 @@ struct policy_gather {
 };
 void policy_gather_begin(struct policy_gather *g, struct policy_report *to);
 void policy_gather_end(struct policy_gather *g);
+
+/*
+ * How much of filters a policy may have to compile: a filter of one term counts 1, of n terms
+ * 4 * n * n, in groups of FILTER_GROUP (filter_terms.h); one that is there several times, once.
+ * All of it takes some 2 s, and half a minute of the worst that was found (port ranges).
+ */
+#define POLICY_FILTER_WORK_MAX 1000000u
 
 /*
  * Reads a policy from a stream or from memory and compiles its filters. `name` is used
