@@ -46,7 +46,8 @@ static size_t count_classes(const struct policy *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_link; i++)
-		n += p->link[i]->n_all - 1; /* the root is the link */
+		/* the root is the link */
+		n += p->link[i]->n_all - 1 - (p->link[i]->control.class != NULL);
 	return n;
 }
 

@@ -162,6 +162,14 @@ static void add_gone(struct account *a, const struct gkernel_gone *g)
 	a->in.bytes += g->bytes;
 }
 
+/* The last class, what the link hangs on, is shown once any of it came. */
+static void leave_out(struct gateway_link *to, const struct policy_link *l)
+{
+	if (!l->control.class || to->class[to->n_class - 1].account.in.packets)
+		return;
+	free(to->class[--to->n_class].path);
+}
+
 static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	to->name = strdup(l->link->name);
@@ -182,6 +190,7 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 	if (gateway_in_kernel(l->link))
 		copy_kernel(to, l);
 	sum_up(to, l->link);
+	leave_out(to, l->link);
 	if (to->programmed)
 		add_gone(&to->class[0].account, &l->gone);
 	return 0;

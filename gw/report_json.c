@@ -98,21 +98,25 @@ void report_facts(json_t *j, const struct account *a, uint64_t end)
 	json_object_set_new(j, "last_out_ns", json_number(a->last_out));
 }
 
+static void add_class(json_t *list, const struct replay_result *r, const struct policy_class *k)
+{
+	const struct account *a = engine_account(r->engine, k);
+	json_t *j = json_object();
+
+	json_object_set_new(j, "class", json_text(k->path));
+	json_object_set_new(j, "leaf", json_boolean(!k->n_child));
+	report_facts(j, a, r->end);
+	json_object_set_new(j, "objectives",
+			    report_objectives(k->max_latency, k->max_jitter, a));
+	json_array_append_new(list, j);
+}
+
 static void add_classes(json_t *list, const struct replay_result *r,
 			const struct policy_class *c)
 {
 	for (size_t i = 0; i < c->n_child; i++) {
-		const struct policy_class *k = c->child[i];
-		const struct account *a = engine_account(r->engine, k);
-		json_t *j = json_object();
-
-		json_object_set_new(j, "class", json_text(k->path));
-		json_object_set_new(j, "leaf", json_boolean(!k->n_child));
-		report_facts(j, a, r->end);
-		json_object_set_new(j, "objectives",
-				    report_objectives(k->max_latency, k->max_jitter, a));
-		json_array_append_new(list, j);
-		add_classes(list, r, k);
+		add_class(list, r, c->child[i]);
+		add_classes(list, r, c->child[i]);
 	}
 }
 
@@ -124,6 +128,9 @@ static json_t *link_object(const struct replay_result *r, const struct policy_li
 	json_object_set_new(j, "rate_bps", json_number(l->rate.bps));
 	report_facts(j, engine_account(r->engine, l->root), r->end);
 	add_classes(list, r, l->root);
+	/* what the link hangs on, if any of it came */
+	if (l->control.class && engine_account(r->engine, l->control.class)->in.packets)
+		add_class(list, r, l->control.class);
 	json_object_set_new(j, "classes", list);
 	return j;
 }

@@ -206,6 +206,12 @@ static void collect(const struct replay_result *r, const struct policy_class *c,
 		++*left_out;
 	for (size_t i = 0; i < c->n_child; i++)
 		collect(r, c->child[i], v, n, left_out, all);
+	/* what the link hangs on, if any of it came */
+	if (!c->parent && c->link->control.class) {
+		a = engine_account(r->engine, c->link->control.class);
+		if (a->in.packets)
+			v[(*n)++] = (struct row){c->link->control.class, a, 1};
+	}
 }
 
 static int print_link(FILE *f, const struct replay_result *r, const struct policy_link *l)

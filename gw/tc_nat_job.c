@@ -17,7 +17,7 @@ static unsigned tell(const struct tc_nat_job *job, const struct policy *p, bool 
 	for (size_t i = 0; i < job->plan.rules.n; i++) {
 		const struct tc_rule *rule = &job->plan.rules.v[i];
 
-		if (!rule->filter || rule->filter == last ||
+		if (!rule->filter || rule->filter == last || rule->to->control ||
 		    !tc_nat_reads(rule->insn, rule->n, source))
 			continue;
 		last = rule->filter;

@@ -119,11 +119,22 @@ static int add_rule(const struct maker *m, const struct policy_class *at,
 	return 0;
 }
 
+/* First of the link's level, what the link itself hangs on. */
+static int add_control(const struct maker *m, const struct policy_class *at)
+{
+	const struct policy_class *c = at->parent ? NULL : at->link->control.class;
+	int status = 0;
+
+	for (size_t i = 0; c && !status && i < c->match.n; i++)
+		status = add_rule(m, at, c, &c->match.v[i], &c->match.compiled[i], 0);
+	return status;
+}
+
 /* One level: the classes of `at`. */
 static int add_level(const struct maker *m, const struct policy_class *at)
 {
 	const struct policy_class *rest = NULL;
-	int status = 0;
+	int status = add_control(m, at);
 
 	for (size_t i = 0; !status && i < at->n_child; i++) {
 		const struct policy_class *c = at->child[i];

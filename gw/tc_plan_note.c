@@ -160,7 +160,7 @@ static int note_burst(struct tc_build *b)
 			"HTB sends while its bucket holds anything and then goes below zero: "
 			"the bucket is that of a small packet, and as much goes beyond it");
 	for (size_t i = 1; i < l->n_all; i++)
-		if (!l->all[i]->n_child && l->all[i]->min_bps)
+		if (!l->all[i]->n_child && !l->all[i]->control && l->all[i]->min_bps)
 			beyond += l->all[i]->min_burst;
 	if (beyond)
 		return NOTE(
@@ -179,7 +179,8 @@ static size_t find_reads(const struct tc_build *b, unsigned what, const struct t
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->t->rules.n; i++)
-		if (b->t->rules.v[i].filter && (b->t->rules.v[i].reads & what) && !n++)
+		if (b->t->rules.v[i].filter && !b->t->rules.v[i].to->control &&
+		    (b->t->rules.v[i].reads & what) && !n++)
 			*first = &b->t->rules.v[i];
 	return n;
 }
@@ -217,6 +218,29 @@ static int note_reads(struct tc_build *b)
 	return bad;
 }
 
+/*
+ * Where the policy does not ask for it, what HTB cannot do with what is beyond the rate is no
+ * reason to refuse.
+ */
+static int note_control(struct tc_build *b)
+{
+	const struct policy_control *c = &b->l->control;
+	enum tc_fidelity fidelity = TC_EXACT;
+
+	if (!c->class)
+		return NOTE("control", TC_EXACT, "none");
+	if (b->l->backend == POLICY_BACKEND_MARK)
+		return NOTE("control", TC_EXACT, "a class of its own, before all others") |
+		       NOTE("control-rate", TC_EXACT, "weir lets no more into that class");
+	if (c->set || c->rate.mark.line)
+		fidelity = TC_LOOSE;
+	return NOTE("control", fidelity,
+		    "the first filters, and a class of its own before all others") |
+	       NOTE("control-rate", fidelity,
+		    "rate and ceil of that class: what is beyond it waits in its short queue, "
+		    "and does not go the way of everything else");
+}
+
 int tc_notes_build(struct tc_build *b)
 {
 	const struct policy_link *l = b->l;
@@ -225,7 +249,9 @@ int tc_notes_build(struct tc_build *b)
 	bad |= tc_note_rate(b, l->root, "rate", l->rate.bps,
 			    "rate and ceil of the class that is the link");
 	bad |= note_line(b) | note_burst(b) | tc_note_scheduler(b, l->root) | note_reads(b);
+	bad |= note_control(b);
 	for (size_t i = 1; i < l->n_all; i++)
-		bad |= tc_notes_class(b, l->all[i]);
+		if (!l->all[i]->control)
+			bad |= tc_notes_class(b, l->all[i]);
 	return bad ? -1 : 0;
 }

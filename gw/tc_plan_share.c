@@ -156,7 +156,7 @@ static int divide(struct sharing *s)
 			if (!*to)
 				*to = 1;
 		}
-		if (!c->n_child && s->of[i] < s->least[s->b->share[i].prio])
+		if (!c->n_child && !c->control && s->of[i] < s->least[s->b->share[i].prio])
 			s->least[s->b->share[i].prio] = s->of[i];
 	}
 	return 0;
@@ -171,7 +171,7 @@ static void set_quanta(struct sharing *s)
 		struct tc_share *sh = &s->b->share[i];
 		part least = s->least[sh->prio], q;
 
-		if (l->all[i]->n_child)
+		if (l->all[i]->n_child || l->all[i]->control)
 			continue;
 		q = (s->of[i] * s->b->packet + least / 2) / least;
 		sh->clamped = q > QUANTUM_MAX;
@@ -181,6 +181,18 @@ static void set_quanta(struct sharing *s)
 	for (unsigned k = 0; k < TC_PRIOS; k++)
 		if (s->sum[k] > s->b->round)
 			s->b->round = s->sum[k];
+}
+
+/* What the link hangs on is before all others, while HTB has a prio for it. */
+static void put_ahead(struct tc_build *b, int64_t ranks)
+{
+	const struct policy_link *l = b->l;
+
+	if (!l->control.class)
+		return;
+	for (size_t i = 0; ranks < TC_PRIOS && i < l->n_all; i++)
+		b->share[i].prio++;
+	b->share[l->control.class->index] = (struct tc_share){.quantum = b->packet};
 }
 
 int tc_share_build(struct tc_build *b)
@@ -197,8 +209,10 @@ int tc_share_build(struct tc_build *b)
 	ranks = s.of && s.peers && s.alike ? rank_below(&s, b->l->root, 0) : -1;
 	b->crowded = ranks > TC_PRIOS;
 	failed = ranks < 0 || divide(&s) ? -1 : 0;
-	if (!failed)
+	if (!failed) {
 		set_quanta(&s);
+		put_ahead(b, ranks);
+	}
 	free(s.of);
 	free(s.peers);
 	free(s.alike);

@@ -263,11 +263,22 @@ static uint32_t charge(const struct policy_link *l, const struct dissected *d)
 	return len < SCHED_LEN_MAX ? (uint32_t)len : SCHED_LEN_MAX;
 }
 
+/* The class by which a packet goes that the link hangs on, as far as the bucket allows it. */
+static const struct policy_class *let_in(struct elink *l, const struct match_result *res,
+					 uint32_t len, uint64_t now)
+{
+	if (bucket_when(&l->control, len, now) > now)
+		return res->class;
+	bucket_take(&l->control, len);
+	return l->link->control.class;
+}
+
 /* The packet's link and class, and its way into the queue. */
 static enum engine_took place(struct engine *e, uint64_t arrival, uint64_t id,
 			      const struct dissected *d, struct engine_ticket *ticket)
 {
 	struct match_result res;
+	struct elink *l;
 	uint32_t len;
 
 	match_packet(e->match, d, e->now, &res);
@@ -279,9 +290,12 @@ static enum engine_took place(struct engine *e, uint64_t arrival, uint64_t id,
 		return ENGINE_PASSED;
 	}
 	len = charge(res.link, d);
+	l = find_link(e, res.link);
+	if (res.control)
+		res.class = let_in(l, &res, len, e->now);
 	if (ticket)
 		*ticket = (struct engine_ticket){res.link, res.class, len};
-	enqueue(e, find_link(e, res.link), arrival, id, len, d, &res);
+	enqueue(e, l, arrival, id, len, d, &res);
 	return ENGINE_QUEUED;
 }
 
@@ -379,6 +393,8 @@ size_t engine_memory(const struct engine *e)
 
 static void add_leaves(struct elink *l, struct account *sum, const struct policy_class *c)
 {
+	if (!c->parent && l->link->control.class)
+		account_add(sum, &l->account[l->link->control.class->index]);
 	if (!c->n_child)
 		account_add(sum, &l->account[c->index]);
 	for (size_t i = 0; i < c->n_child; i++)

@@ -54,6 +54,12 @@ static void class_conf(const struct policy_class *c, uint32_t mtu, struct tree_c
 	t->flow_max = (struct tree_bucket_conf){c->flow_max.bps, c->flow_burst};
 	t->host_max = (struct tree_bucket_conf){c->host_max.bps, c->host_burst};
 	t->deadline = c->deadline;
+	if (!c->control)
+		return;
+	/* what comes to it has been let in by a bucket: from there on nothing keeps it back */
+	t->ahead = true;
+	t->max = (struct tree_bucket_conf){0};
+	t->min = (struct tree_bucket_conf){BUCKET_RATE_MAX, BUCKET_BURST_MAX};
 }
 
 /*
@@ -127,6 +133,8 @@ static int build_link(struct elink *e, const struct policy_link *l, uint32_t pac
 	if (packets_max && e->room > packets_max)
 		e->room = packets_max;
 	e->free = NO_WAITING;
+	if (l->control.class)
+		bucket_init(&e->control, l->control.rate.bps, l->control.class->max_burst, now);
 	e->delays_room = (int64_t)delay_chunks(l);
 	e->gone.room = &e->delays_room;
 	e->tree = build_tree(l, e->room, now);

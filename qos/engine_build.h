@@ -36,6 +36,7 @@ struct elink {
 	struct live *live;	 /* likewise */
 	struct waiting *waiting;
 	uint32_t room, fresh, free; /* of `waiting` */
+	struct bucket control;	    /* what may go by link->control.class */
 	struct account gone;	    /* what leaves counted that another policy had */
 	int64_t delays_room;	    /* see engine_delays_memory() */
 };

@@ -30,6 +30,8 @@ static bool withdraw(struct engine *e, uint32_t link, struct engine_left *left)
 				     .class = l->link->all[leaf],
 				     .len = p->len,
 				     .link = link};
+	if (left->class->control)
+		bucket_give(&l->control, p->len); /* it will be let in once more */
 	account_withdrawn(&l->account[leaf], e->now, p->len);
 	for (uint32_t c = l->live[leaf].parent; c != NO_PARENT; c = l->live[c].parent) {
 		l->live[c].backlog--;
@@ -110,6 +112,7 @@ static void inherit_link(struct elink *l, struct elink *old, bool flows, uint64_
 		if (was)
 			inherit_class(l, old, c, was, flows, now);
 	}
+	bucket_inherit(&l->control, &old->control, now);
 	account_move(&l->gone, &old->gone);
 	next = 1;
 	for (size_t i = 0; i < old->link->n_all; i++) {

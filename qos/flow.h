@@ -30,6 +30,7 @@ enum flow_state {
 	FLOW_DSCP = 4,	  /* ... with this dscp only */
 	FLOW_SRC_IN = 8,  /* its source is an inside host */
 	FLOW_DST_IN = 16,
+	FLOW_CONTROL = 32, /* with FLOW_DECIDED: what its link hangs on */
 };
 
 struct flow {

@@ -9,6 +9,7 @@
  */
 #include "qos/match.h"
 
+#include "qos/link_control.h"
 #include "qos/flow.h"
 #include "qos/match_nodes.h"
 
@@ -32,7 +33,7 @@ struct match {
 /* What a walk consulted, and who wants to hear of it (match_explain()). */
 struct walk {
 	const struct dissected *d;
-	bool per_flow, dscp;
+	bool per_flow, dscp, control;
 	uint64_t filters_run;
 	void (*fn)(void *arg, const struct policy_class *c, const char *criterion,
 		   bool matched);
@@ -136,6 +137,33 @@ static uint32_t descend(const struct match *m, struct walk *w, uint32_t at)
 	return at;
 }
 
+/* Not of a fragment or of what was cut: its headers would have to be believed. */
+#define CONTROL_NOT (DISSECT_NOT_PLAIN & ~DISSECT_EXTHDR)
+
+/* Whether the link itself hangs on the packet. */
+static bool is_control(struct walk *w, const struct match_link *l)
+{
+	const struct policy_control *c = &l->link->control;
+
+	if (w->d->flags & CONTROL_NOT)
+		return false;
+	for (size_t i = 0; i < l->control.n; i++) {
+		const struct filter *f = &l->control.v[i];
+		bool hit;
+
+		if (!control_may(c->kind[i], w->d))
+			continue;
+		hit = filter_match(f, w->d->ip, w->d->len, w->d->caplen);
+		w->filters_run++;
+		w->per_flow &= f->per_flow;
+		told(w, c->class, c->kind[i] ? c->kind[i]->name : c->class->match.v[i].text,
+		     hit);
+		if (hit)
+			return true;
+	}
+	return false;
+}
+
 /* The leaf that takes the packet, or NO_LEAF. */
 static uint32_t decide(const struct match *m, struct walk *w)
 {
@@ -143,8 +171,10 @@ static uint32_t decide(const struct match *m, struct walk *w)
 		const struct match_link *l = &m->nodes.link[i];
 
 		if (!l->capture.n ||
-		    any_filter(w, l->link->root, &l->capture, &l->link->capture))
+		    any_filter(w, l->link->root, &l->capture, &l->link->capture)) {
+			w->control = is_control(w, l);
 			return descend(m, w, l->root);
+		}
 	}
 	return NO_LEAF;
 }
@@ -256,6 +286,7 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	if (now > m->now)
 		m->now = now;
 	m->stats.packets++;
+	res->control = false;
 	if ((d->flags & DISSECT_FRAG_LATER) && follow(m, d, res))
 		return;
 	hash = d->hash ? d->hash : flow_hash(&m->flows, &d->key);
@@ -266,6 +297,7 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	if (plain && (f->state & FLOW_DECIDED) &&
 	    (!(f->state & FLOW_DSCP) || f->dscp == d->dscp)) {
 		leaf = f->leaf;
+		res->control = (f->state & FLOW_CONTROL) != 0;
 		m->stats.hits++;
 	} else {
 		struct walk w = {.d = d, .per_flow = true};
@@ -276,9 +308,11 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 		if (plain && w.per_flow) {
 			f->leaf = leaf;
 			f->dscp = d->dscp;
-			f->state &= (uint8_t)~FLOW_DSCP;
-			f->state |= FLOW_DECIDED | (w.dscp ? FLOW_DSCP : 0);
+			f->state &= (uint8_t) ~(FLOW_DSCP | FLOW_CONTROL);
+			f->state |= FLOW_DECIDED | (w.dscp ? FLOW_DSCP : 0) |
+				    (w.control ? FLOW_CONTROL : 0);
 		}
+		res->control = w.control;
 	}
 	set_leaf(m, leaf, res);
 	res->flow = hash;

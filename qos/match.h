@@ -46,6 +46,9 @@ struct match_result {
 	uint64_t host;	   /* keyed hash of its inside host */
 	uint32_t src, dst; /* of its two hosts */
 	uint32_t slot;	   /* of the flow table, for match_flow(); MATCH_NO_SLOT */
+	/* what the link hangs on: it may go by link->control.class; `class` is where it goes
+	 * else */
+	bool control;
 };
 #define MATCH_NO_SLOT UINT32_MAX
 

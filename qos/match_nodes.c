@@ -73,6 +73,8 @@ int match_nodes_build(struct match_nodes *s, const struct policy *p,
 		/* with `only` every packet is on that link, whatever its capture says */
 		if (!only)
 			good &= take_filters(&l->capture, &p->link[i]->capture, p, r);
+		if (l->link->control.class)
+			good &= take_filters(&l->control, &l->link->control.class->match, p, r);
 		good &= add(s, p->link[i]->root, p, r);
 	}
 	return good ? 0 : 1;

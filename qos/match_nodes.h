@@ -33,6 +33,7 @@ struct match_node {
 struct match_link {
 	const struct policy_link *link;
 	struct filter_list capture;
+	struct filter_list control; /* n == 0: none; of its class, kinds beside it */
 	uint32_t root; /* its node */
 };
 

@@ -37,6 +37,8 @@ static void free_link(struct policy_link *l)
 	free(l->interface);
 	free(l->overhead_text);
 	free_filters(&l->capture);
+	free_filters(&l->control.match);
+	free(l->control.kind);
 	free(l);
 }
 
@@ -65,6 +67,8 @@ const struct policy_class *policy_find_class(const struct policy_link *l, const 
 {
 	const struct policy_class *c = l->root;
 
+	if (l->control.class && !strcmp(path, l->control.class->path))
+		return l->control.class;
 	while (*path) {
 		size_t len = strcspn(path, "/"), i = 0;
 

@@ -121,6 +121,7 @@ struct policy_class {
 	uint64_t dscp;		     /* bit d set: DSCP d belongs here; 0: no such criterion */
 	struct policy_mark dscp_mark;
 	bool is_default;
+	bool control; /* the way of its own for what the link hangs on: policy_link.control */
 
 	/* its share */
 	struct policy_rate min; /* as written */
@@ -156,6 +157,24 @@ struct policy_class {
 	uint64_t max_latency, max_jitter;
 };
 
+/*
+ * What the link itself hangs on goes before all classes, as much of it as a token bucket
+ * allows; what is beyond that is classified like everything else (qos/link_control.h).
+ */
+#define POLICY_CONTROL_NAME "link-control"
+struct control_kind;
+struct policy_control {
+	bool set;			  /* written */
+	struct policy_filters match;	  /* while it is read; then the class's */
+	const struct control_kind **kind; /* beside class->match.v; NULL where it is a filter */
+	struct policy_rate rate;
+	/*
+	 * NULL: there is none. Else the last of `all`, below the root but not among its
+	 * children: a leaf whose max and max_burst are that bucket.
+	 */
+	struct policy_class *class;
+};
+
 struct policy_link {
 	char *name;
 	char *interface;		 /* NULL: not said */
@@ -164,6 +183,7 @@ struct policy_link {
 	uint32_t accepted;		 /* bit k set: an enum policy_around is no warning */
 	struct policy_mark mark;
 	struct policy_filters capture; /* n == 0: all packets */
+	struct policy_control control;
 	struct policy_rate rate;
 	char *overhead_text; /* as written, for printing */
 	int32_t overhead;    /* bytes on top of the IP packet */
@@ -172,7 +192,8 @@ struct policy_link {
 	uint64_t burst; /* bytes, effective */
 	struct policy_class
 		*root; /* a class without a name: scheduler and classes of the link */
-	struct policy_class **all; /* every class, root first, parents before children */
+	/* every class, root first, parents before children; last the one of `control` */
+	struct policy_class **all;
 	size_t n_all;
 };
 

@@ -22,8 +22,7 @@ static uint32_t full_packet(const struct policy_link *l)
 	return policy_charge(l, POLICY_FULL_PACKET);
 }
 
-/* The larger of two full packets and what 1 ms at this rate is. */
-static uint64_t default_burst(const struct policy_link *l, uint64_t bps)
+uint64_t policy_default_burst(const struct policy_link *l, uint64_t bps)
 {
 	uint64_t two = 2ULL * full_packet(l), ms = bps / 8000;
 
@@ -103,13 +102,13 @@ static void fill_bursts(struct policy_class *c)
 	const struct policy_link *l = c->link;
 
 	if (c->min_bps)
-		c->min_burst = c->burst ? c->burst : default_burst(l, c->min_bps);
+		c->min_burst = c->burst ? c->burst : policy_default_burst(l, c->min_bps);
 	if (c->max.bps)
-		c->max_burst = c->burst ? c->burst : default_burst(l, c->max.bps);
+		c->max_burst = c->burst ? c->burst : policy_default_burst(l, c->max.bps);
 	if (c->flow_max.bps)
-		c->flow_burst = default_burst(l, c->flow_max.bps);
+		c->flow_burst = policy_default_burst(l, c->flow_max.bps);
 	if (c->host_max.bps)
-		c->host_burst = default_burst(l, c->host_max.bps);
+		c->host_burst = policy_default_burst(l, c->host_max.bps);
 }
 
 static int by_priority(const void *a, const void *b)
@@ -156,7 +155,7 @@ void policy_fill_link(struct reader *rd)
 	struct policy_link *l = ld->l;
 
 	if (!l->burst)
-		l->burst = default_burst(l, l->rate.bps);
+		l->burst = policy_default_burst(l, l->rate.bps);
 	/* children come after their parents: from the end, so that mins add up */
 	for (size_t i = l->n_all; i-- > 0;) {
 		struct class_draft *d = &ld->draft[i];

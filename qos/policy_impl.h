@@ -24,6 +24,7 @@
 #define POLICY_LIMIT_MAX 10000000U	  /* packets */
 #define POLICY_LIMIT_BYTES_MAX 100000000000ULL
 #define POLICY_NAME_MAX 255
+#define POLICY_FILTER_MAX 65535 /* bytes of one filter */
 #define POLICY_FULL_PACKET 1500 /* bytes of IP in what is called a full packet */
 
 enum class_key {
@@ -62,6 +63,8 @@ enum link_key {
 	LK_BACKEND,
 	LK_ACCEPTED,
 	LK_CAPTURE,
+	LK_CONTROL,
+	LK_CONTROL_RATE,
 	LK_RATE,
 	LK_OVERHEAD,
 	LK_MPU,
@@ -146,6 +149,7 @@ bool value_limit(struct reader *, const struct policy_key *, const struct ynode 
 bool value_dscp(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_dscp_set(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_overhead(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_control(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_inside(struct reader *, const struct policy_key *, const struct ynode *, void *);
 
 /* What those are made of. The text of a scalar; NULL: complained of. */
@@ -180,6 +184,10 @@ bool policy_inside_default(struct policy *p);
 void policy_fill_link(struct reader *rd);
 void policy_check_link(struct reader *rd);
 void policy_check_rates(struct reader *rd);
+/* The larger of two full packets and what 1 ms at this rate is. */
+uint64_t policy_default_burst(const struct policy_link *l, uint64_t bps);
+/* policy_control.c, after them: the last class; bad: its keys had errors. */
+void policy_control_build(struct reader *rd, bool bad);
 /* How complaints call a class: class "work/ssh", or link "wan-up" for a root. */
 struct policy_shown policy_label(const struct policy_class *c);
 struct policy_mark policy_key_mark(const struct class_draft *d, enum class_key k);

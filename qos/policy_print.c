@@ -4,6 +4,7 @@
  * means the same and prints the same. What no key can say (two bursts that differ, a
  * share in bits per second) stands in comments.
  */
+#include "qos/link_control.h"
 #include "qos/policy_impl.h"
 
 #include <arpa/inet.h>
@@ -279,6 +280,29 @@ static void put_classes(FILE *out, int depth, const struct policy_class *parent)
 		put_class(out, depth + 2, parent->child[i]);
 }
 
+/* Kinds by their names, with the filters that they are. */
+static void put_control(FILE *out, int depth, const struct policy_control *c)
+{
+	if (!c->class) {
+		put_word(out, depth, "control", "none");
+		return;
+	}
+	indent(out, depth);
+	fputs("control:\n", out);
+	for (size_t i = 0; i < c->class->match.n; i++) {
+		const char *text = c->class->match.v[i].text;
+
+		indent(out, depth + 1);
+		fputs("- ", out);
+		if (c->kind[i])
+			fprintf(out, "%s  # %s", c->kind[i]->name, text);
+		else
+			put_text(out, text);
+		putc('\n', out);
+	}
+	put_rate(out, depth, "control-rate", &c->rate, c->class->max_burst);
+}
+
 static void put_link(FILE *out, const struct policy_link *l)
 {
 	const char *list = strchr(l->overhead_text, ',');
@@ -298,6 +322,7 @@ static void put_link(FILE *out, const struct policy_link *l)
 	put_size(out, 2, "mpu", l->mpu);
 	put_word(out, 2, "linklayer", policy_linklayer_name(l->linklayer));
 	put_size(out, 2, "burst", l->burst);
+	put_control(out, 2, &l->control);
 	put_classes(out, 2, l->root);
 }
 

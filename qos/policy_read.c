@@ -55,6 +55,8 @@ const struct policy_key policy_link_keys[LK_N] = {
 	[LK_ACCEPTED] = {"accepted-warnings", value_enum_set, L(accepted),
 			 .names = policy_around_names},
 	[LK_CAPTURE] = {"capture", value_filters, L(capture)},
+	[LK_CONTROL] = {"control", value_control, 0},
+	[LK_CONTROL_RATE] = {"control-rate", value_share, L(control.rate), 1, POLICY_RATE_MAX},
 	[LK_RATE] = {"rate", value_rate, L(rate), 1, POLICY_RATE_MAX},
 	/* first, wherever it stands: written mpu and linklayer go over a preset's */
 	[LK_OVERHEAD] = {"overhead", value_overhead, 0, -64, BYTES32_MAX},
@@ -353,6 +355,7 @@ static void read_link(struct reader *rd, struct link_draft *ld, const struct yno
 		return;
 	policy_fill_link(rd);
 	policy_check_link(rd);
+	policy_control_build(rd, ld->bad & (BIT(LK_CONTROL) | BIT(LK_CONTROL_RATE)));
 }
 
 static void read_links(struct reader *rd, const struct ynode *v)

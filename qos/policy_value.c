@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILTER_MAX 65535 /* bytes of one filter */
 #define ERR_MAX 512
 
 static void *field(void *obj, const struct policy_key *k)
@@ -131,9 +130,9 @@ static bool one_filter(struct reader *rd, const struct policy_key *k, const stru
 
 	if (!s)
 		return false;
-	if (strlen(s) > FILTER_MAX) {
+	if (strlen(s) > POLICY_FILTER_MAX) {
 		complain(rd, POLICY_ERROR, v->at, "%s is a filter longer than %d bytes",
-			 k->name, FILTER_MAX);
+			 k->name, POLICY_FILTER_MAX);
 		return false;
 	}
 	if (!(f->n & (f->n - 1))) { /* grows at powers of two */

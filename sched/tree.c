@@ -134,6 +134,9 @@ static void note_min(struct node *n)
 		when = earlier(when, timers_next(&n->inner->min_at));
 	if (when == NEVER)
 		timers_del(&n->parent->inner->min_at, n->slot);
+	else if (n->ahead) /* its bucket is never short: before all that may go since some time
+			    */
+		timers_set(&n->parent->inner->min_at, n->slot, 0);
 	else
 		timers_set(&n->parent->inner->min_at, n->slot, when);
 }
@@ -290,7 +293,10 @@ static void wake(struct node *n, const struct pkt *p, uint64_t now)
 		struct inner *up = n->parent->inner;
 		struct sched_child *c = &up->child[n->slot];
 
-		if (n->state == NODE_OUT) {
+		if (n->ahead) {
+			c->len = p->len;
+			c->seq = p->seq;
+		} else if (n->state == NODE_OUT) {
 			c->len = p->len;
 			c->seq = p->seq;
 			up->ops->activate(up->sched, n->slot);

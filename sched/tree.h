@@ -12,6 +12,7 @@
  * `now` never runs backwards. All memory is taken by tree_ready().
  *
  * What leaves next is decided in this order (DESIGN, "min", "max", "weight"):
+ *  0. a leaf that goes ahead;
  *  1. a class within its `min` whose own and whose parents' `max` allow it, the one
  *     that became able to go first;
  *  2. else by the schedulers from the root down, classes that `max` keeps back
@@ -48,6 +49,11 @@ struct tree_class_conf {
 	uint32_t weight;  /* 1..1,000,000 */
 	int32_t priority; /* below a TREE_PRIORITY parent; lower first */
 	struct tree_bucket_conf min, max;
+	/*
+	 * A leaf with a min that goes before all other classes whenever that allows it; beyond
+	 * it, it waits: it has no turn. For what somebody else bounds.
+	 */
+	bool ahead;
 
 	bool leaf;
 	enum tree_sched sched; /* not a leaf */

@@ -63,6 +63,7 @@ static struct node *new_node(struct tree *t, const struct tree_class_conf *c)
 	if (c->min.rate && t->n)
 		bucket_init(&n->min, c->min.rate, c->min.burst, t->start);
 	n->min_below = n->min.rate != 0;
+	n->ahead = c->ahead;
 	if (c->leaf)
 		return n;
 	n->inner = calloc(1, sizeof(*n->inner));

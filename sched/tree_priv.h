@@ -34,6 +34,7 @@ struct node {
 	uint32_t slot;	   /* among its parent's children */
 	uint8_t state;	   /* enum node_state */
 	bool min_below;	   /* it or a class below it has a min */
+	bool ahead;	   /* goes by its min alone, before all others */
 	uint8_t depth;
 	struct bucket max, min; /* rate 0: none */
 } __attribute__((aligned(64)));

@@ -66,6 +66,7 @@ for filter in 'tcp port 22' 'udp' 'ip6' 'src net 192.168.1.0/24' 'port 53' 'tcp[
 		links:
 		  - name: l
 		    rate: 100gbit
+		    control: none
 		    classes:
 		      - {name: hit, match: "$filter"}
 		      - {name: miss, default: true}

@@ -67,10 +67,10 @@ like "a link is named" "$tmp/out" '^link up: 8mbit, egress nowhere0, backend: qu
 like "and the other" "$tmp/out" '^link down: 80mbit, ingress nowhere0, backend: kernel$'
 like "what is assumed is said" "$tmp/out" 'no such device here: taken to have: a header of 14 bytes, packets of up to 1500; a kernel that has all'
 like "the link's class" "$tmp/out" '^  \(the link\) +7765:1 +8mbit +8mbit'
-like "a leaf" "$tmp/out" '^    calls +7765:[0-9a-f]+ +8bit +8mbit .* 0 +1514  fq_codel limit 10240p'
-like "a class below another" "$tmp/out" '^      ssh +7765:[0-9a-f]+ .* 1 +3028  pfifo limit 20p$'
-like "its sibling, with half of its weight" "$tmp/out" '^      copies +7765:[0-9a-f]+ +8bit +4mbit .* 1 +1514  fq_codel'
-like "codel" "$tmp/out" '^    rest .* 2 +1514  codel limit 1000p target 5000us interval 100000us ecn$'
+like "a leaf" "$tmp/out" '^    calls +7765:[0-9a-f]+ +8bit +8mbit .* 1 +1514  fq_codel limit 10240p'
+like "a class below another" "$tmp/out" '^      ssh +7765:[0-9a-f]+ .* 2 +3028  pfifo limit 20p$'
+like "its sibling, with half of its weight" "$tmp/out" '^      copies +7765:[0-9a-f]+ +8bit +4mbit .* 2 +1514  fq_codel'
+like "codel" "$tmp/out" '^    rest .* 3 +1514  codel limit 1000p target 5000us interval 100000us ecn$'
 like "a filter, with its length" "$tmp/out" '^  7765: +[0-9]+ +[0-9]+  calls: udp port 5060$'
 like "one of DSCP alone" "$tmp/out" '^  7765:[0-9a-f]+ +[0-9]+ +[0-9]+  work/ssh: its DSCP$'
 like "a default" "$tmp/out" '^  7765: +[0-9]+ +1  rest: all that is left$'
@@ -110,10 +110,11 @@ is "the device is not there" "$(json 'up["device"]')" "{'there': False, 'header'
 is "no table on Ethernet" "$(json 'up["size_table"]')" None
 is "one where it takes one" "$(json 'd["links"][1]["size_table"]')" "{'overhead': 24, 'mpu': 84, 'entries': 2087}"
 is "the link's class" "$(json 'c[None]["classid"], c[None]["rate_bps"], c[None]["ceil_bps"]')" "('7765:1', 8000000, 8000000)"
-is "a leaf" "$(json 'c["work/ssh"]["prio"], c["work/ssh"]["quantum"], c["work/ssh"]["queue"]["limit_packets"]')" "(1, 3028, 20)"
+is "a leaf" "$(json 'c["work/ssh"]["prio"], c["work/ssh"]["quantum"], c["work/ssh"]["queue"]["limit_packets"]')" "(2, 3028, 20)"
 is "no queue in a class with classes" "$(json '"queue" in c["work"]')" False
 is "max" "$(json 'c["work/copies"]["ceil_bps"]')" 4000000
-is "each filter" "$(json '[f["class"] for f in up["filters"]]')" "[None, 'calls', 'work', 'rest', 'work/ssh', 'work/copies']"
+is "first what the link hangs on" "$(json '[f["class"] for f in up["filters"]].index("link-control"), {f["class"] for f in up["filters"][1:13]}')" "(1, {'link-control'})"
+is "each filter" "$(json '[f["class"] for f in up["filters"] if f["class"] != "link-control"]')" "[None, 'calls', 'work', 'rest', 'work/ssh', 'work/copies']"
 is "what is not exact" "$(json 'sorted({n["key"] for n in up["notes"] if not n["exact"]})')" "['deadline', 'match']"
 
 # ---- The device, where there is one

@@ -7,7 +7,7 @@
 router_up
 . "$(dirname "$0")/tc-lib.sh"
 policy() { # CLASSES [LINK-KEYS]
-	printf 'links:\n  - {name: up, interface: wan, rate: 20mbit, overhead: %s%s, classes: [\n%s]}\n' "${over:-14}" "${2:-}" "$1" >"$tmp/p.yaml"
+	printf 'links:\n  - {name: up, interface: wan, rate: 20mbit, control: none, overhead: %s%s, classes: [\n%s]}\n' "${over:-14}" "${2:-}" "$1" >"$tmp/p.yaml"
 }
 classes='      {name: call, match: udp port 5000, min: 1mbit, max: 4mbit, queue: fifo, limit: 50p},
       {name: work, match: "net 10.8.0.0/16 or udp port 5001", weight: 3, classes: [
@@ -48,7 +48,7 @@ print(len(f), all(x['kind'] == 'bpf' and x['options']['bytecode']['length'] > 0 
 # Where the kernel has neither fq_codel nor codel, what stands for them must be short by itself
 in_r tc qdisc add dev lo root handle 9: fq_codel 2>/dev/null || in_r tc qdisc add dev lo root handle 9: codel 2>/dev/null && codel=1
 in_r tc qdisc del dev lo root 2>/dev/null
-printf 'links: [{name: up, interface: lan, rate: 8mbit, classes: [{name: a, default: true}]}]\n' >"$tmp/short.yaml"
+printf 'links: [{name: up, interface: lan, rate: 8mbit, control: none, classes: [{name: a, default: true}]}]\n' >"$tmp/short.yaml"
 wtc apply "$tmp/short.yaml"
 is "the default queue, or the nearest" "$(in_r tc -j qdisc show dev lan | python3 -c "
 import json, sys

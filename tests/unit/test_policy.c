@@ -75,7 +75,8 @@ static void defaults(void **state)
 	assert_int_equal(l->mpu, 0);
 	assert_int_equal(l->linklayer, POLICY_LL_ETHERNET);
 	assert_int_equal(l->burst, 2 * 1514);
-	assert_int_equal(l->n_all, 2);
+	assert_int_equal(l->n_all, 3);
+	assert_ptr_equal(l->all[2], l->control.class);
 	assert_ptr_equal(l->root, root);
 	assert_ptr_equal(l->all[0], root);
 	assert_ptr_equal(l->all[1], c);
@@ -220,7 +221,7 @@ static void every_key(void **state)
 	assert_false(y->ecn);
 	assert_int_equal(y->limit_packets, 1000);
 	assert_int_equal(class_of(p, "z")->scheduler, POLICY_SCHED_FAIR);
-	assert_int_equal(l->n_all, 7);
+	assert_int_equal(l->n_all, 8);
 	for (size_t i = 0; i < l->n_all; i++) { /* root first, parents before children */
 		assert_int_equal(l->all[i]->index, i);
 		assert_true(!i || l->all[i]->parent->index < i);
@@ -574,7 +575,7 @@ static void eight_levels(void **state)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "}]");
 	snprintf(text + n, sizeof(text) - (size_t)n, "}]\n");
 	p = must_read(text, "");
-	assert_int_equal(p->link[0]->n_all, POLICY_DEPTH_MAX + 1);
+	assert_int_equal(p->link[0]->n_all, POLICY_DEPTH_MAX + 2);
 	policy_free(p);
 }
 

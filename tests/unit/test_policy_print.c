@@ -71,8 +71,9 @@ static void same_class(const struct policy_class *a, const struct policy_class *
 	same_rate(&a->max, &b->max);
 	assert_true(a->max_burst == b->max_burst);
 	/* a weight that has no effect is not printed */
-	if (a->parent && (a->parent->scheduler == POLICY_SCHED_DRR ||
-			  a->parent->scheduler == POLICY_SCHED_WFQ || has_equal(a)))
+	if (a->parent && !a->control &&
+	    (a->parent->scheduler == POLICY_SCHED_DRR ||
+	     a->parent->scheduler == POLICY_SCHED_WFQ || has_equal(a)))
 		assert_int_equal(a->weight, b->weight);
 	if (a->parent && a->parent->scheduler == POLICY_SCHED_PRIORITY)
 		assert_int_equal(a->priority, b->priority);
@@ -111,6 +112,9 @@ static void same_policy(const struct policy *a, const struct policy *b)
 		assert_true(x->overhead == y->overhead && x->mpu == y->mpu &&
 			    x->linklayer == y->linklayer && x->burst == y->burst);
 		assert_int_equal(x->n_all, y->n_all);
+		assert_true(!x->control.class == !y->control.class);
+		if (x->control.class)
+			same_rate(&x->control.rate, &y->control.rate);
 		for (size_t j = 0; j < x->n_all; j++)
 			same_class(x->all[j], y->all[j]);
 	}
@@ -191,6 +195,8 @@ static const char *const isos[] = {"flows", "srchost", "dsthost", "dual-srchost"
 				   "dual-dsthost"};
 static const char *const limits[] = {"60p", "100kb", "5ms", "1mib", "0.5s", "3b"};
 static const char *const queues[] = {"fifo", "codel", "fq_codel"};
+static const char *const controls[] = {"none", "nd", "[bfd, 'tcp port 179', nd]",
+				       "'arp or ip6'"};
 static const char *const presets[] = {"raw",
 				      "conservative",
 				      "docsis",
@@ -273,7 +279,7 @@ static void random_policies(void **state)
 			uint32_t kbit = 1000 + rnd(100000);
 
 			add("- {name: l%u, rate: %ukbit, scheduler: %s", l, kbit, sched);
-			MAYBE(", interface: eth%u", rnd(3));
+			MAYBE(", interface: eth%u", 3 * l + rnd(3));
 			MAYBE(", direction: %s", rnd(2) ? "egress" : "ingress");
 			MAYBE(", backend: %s", pick(backends, 3));
 			MAYBE(", accepted-warnings: [%s, %s]", pick(arounds, 5),
@@ -284,6 +290,8 @@ static void random_policies(void **state)
 			MAYBE(", mpu: %u", rnd(100));
 			MAYBE(", linklayer: %s", rnd(2) ? "atm" : "ethernet");
 			MAYBE(", burst: %ukb", 4 + rnd(1000));
+			MAYBE(", control: %s", pick(controls, 4));
+			MAYBE(", control-rate: %u.%02u%%", rnd(20), 1 + rnd(99));
 			add_classes(1, sched, kbit);
 			add("}\n");
 		}
@@ -364,7 +372,8 @@ static void every_character(void **state)
 static void golden(void **state)
 {
 	static const char text[] =
-		"links: [{name: wan, rate: 20mbit, overhead: docsis, classes: [\n"
+		"links: [{name: wan, rate: 20mbit, overhead: docsis, control: [nd, tcp "
+		"port 179], classes: [\n"
 		"  {name: call, dscp: [ef, cs5], min: 5%, max: 60mbit},\n"
 		"  {name: rest, default: true, limit: 20ms, queue: fifo,\n"
 		"   flow-max: 1mbit}]}]\n";
@@ -376,45 +385,51 @@ static void golden(void **state)
 	assert_non_null(p);
 	assert_int_equal(r.warnings, 1);
 	printed = print(p);
-	assert_string_equal(printed, "inside:\n"
-				     "  - \"10.0.0.0/8\"\n"
-				     "  - \"172.16.0.0/12\"\n"
-				     "  - \"192.168.0.0/16\"\n"
-				     "  - \"100.64.0.0/10\"\n"
-				     "  - \"169.254.0.0/16\"\n"
-				     "  - \"fc00::/7\"\n"
-				     "  - \"fe80::/10\"\n"
-				     "links:\n"
-				     "  - name: wan\n"
-				     "    direction: egress\n"
-				     "    backend: queue\n"
-				     "    rate: 20mbit\n"
-				     "    overhead: docsis\n"
-				     "    mpu: 64b\n"
-				     "    linklayer: ethernet\n"
-				     "    burst: 3036b\n"
-				     "    scheduler: wfq\n"
-				     "    classes:\n"
-				     "      - name: call\n"
-				     "        dscp: [cs5, ef]\n"
-				     "        min: 5%  # 1mbit\n"
-				     "        max: 60mbit\n"
-				     "        # burst: 3036b for min, 7500b for max\n"
-				     "        weight: 1\n"
-				     "        queue: fq_codel\n"
-				     "        limit: 10240p\n"
-				     "        target: 5ms\n"
-				     "        interval: 100ms\n"
-				     "        ecn: true\n"
-				     "        flows: 1024\n"
-				     "        quantum: 1518b\n"
-				     "        isolation: flows\n"
-				     "      - name: rest\n"
-				     "        default: true\n"
-				     "        weight: 1\n"
-				     "        queue: fifo\n"
-				     "        limit: 20ms  # 50kb and 781p\n"
-				     "        flow-max: 1mbit  # burst 3036b\n");
+	assert_string_equal(printed,
+			    "inside:\n"
+			    "  - \"10.0.0.0/8\"\n"
+			    "  - \"172.16.0.0/12\"\n"
+			    "  - \"192.168.0.0/16\"\n"
+			    "  - \"100.64.0.0/10\"\n"
+			    "  - \"169.254.0.0/16\"\n"
+			    "  - \"fc00::/7\"\n"
+			    "  - \"fe80::/10\"\n"
+			    "links:\n"
+			    "  - name: wan\n"
+			    "    direction: egress\n"
+			    "    backend: queue\n"
+			    "    rate: 20mbit\n"
+			    "    overhead: docsis\n"
+			    "    mpu: 64b\n"
+			    "    linklayer: ethernet\n"
+			    "    burst: 3036b\n"
+			    "    control:\n"
+			    "      - nd  # ip6[6] = 58 and ip6[7] = 255 and ip6[40] >= "
+			    "133 and ip6[40] <= 137\n"
+			    "      - tcp port 179\n"
+			    "    control-rate: 200kbit  # burst 3036b\n"
+			    "    scheduler: wfq\n"
+			    "    classes:\n"
+			    "      - name: call\n"
+			    "        dscp: [cs5, ef]\n"
+			    "        min: 5%  # 1mbit\n"
+			    "        max: 60mbit\n"
+			    "        # burst: 3036b for min, 7500b for max\n"
+			    "        weight: 1\n"
+			    "        queue: fq_codel\n"
+			    "        limit: 10240p\n"
+			    "        target: 5ms\n"
+			    "        interval: 100ms\n"
+			    "        ecn: true\n"
+			    "        flows: 1024\n"
+			    "        quantum: 1518b\n"
+			    "        isolation: flows\n"
+			    "      - name: rest\n"
+			    "        default: true\n"
+			    "        weight: 1\n"
+			    "        queue: fifo\n"
+			    "        limit: 20ms  # 50kb and 781p\n"
+			    "        flow-max: 1mbit  # burst 3036b\n");
 	free(printed);
 	policy_free(p);
 }

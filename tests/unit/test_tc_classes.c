@@ -67,6 +67,8 @@ static void compare(struct pair *x, const uint8_t *ip, uint32_t len)
 	memset(frame, 0xee, x->dev->header);
 	memcpy(frame + x->dev->header, ip, len);
 	is = tc_plan_class(x->t, classify(&x->t->list, &skb));
+	if (want.control)
+		want.class = want.link->control.class;
 	if (is != want.class)
 		fail_msg("link %s: packet %llu of %u bytes: %s instead of %s", x->t->link->name,
 			 (unsigned long long)x->compared, len, is ? is->path : "none",
@@ -224,7 +226,7 @@ static void every_kind(void **state)
 	(void)state;
 	random_packets(&x, 20000);
 	for (size_t i = 0; i < p->link[0]->n_all; i++)
-		if (!p->link[0]->all[i]->n_child && !x.taken[i])
+		if (!p->link[0]->all[i]->n_child && !p->link[0]->all[i]->control && !x.taken[i])
 			fail_msg("no packet for %s", p->link[0]->all[i]->path);
 	assert_true(x.later > 100);
 	pair_free(&x);
@@ -280,7 +282,7 @@ static void reads(void **state)
 		unsigned notes = 0;
 
 		snprintf(text, sizeof(text),
-			 "links:\n- name: l\n  rate: 1mbit\n  classes:\n"
+			 "links:\n- name: l\n  rate: 1mbit\n  control: none\n  classes:\n"
 			 "  - {name: a, match: '%s'}\n  - {name: b, match: '%s'}\n"
 			 "  - {name: c, default: true}\n",
 			 v[i].match, v[i].match);
@@ -293,7 +295,7 @@ static void reads(void **state)
 			    t->note[k].fidelity == TC_LOOSE) {
 				notes++;
 				assert_non_null(strstr(t->note[k].text, "2 filters"));
-				assert_int_equal(t->note[k].mark.line, 5);
+				assert_int_equal(t->note[k].mark.line, 6);
 				assert_int_equal(t->note[k].mark.col, 22);
 			}
 		assert_int_equal(notes, __builtin_popcount(v[i].reads));
@@ -312,7 +314,7 @@ static void too_many_filters(void **state)
 	(void)state;
 	assert_non_null(text);
 	n = (size_t)snprintf(text, size,
-			     "links:\n- name: l\n  rate: 1mbit\n  classes:\n"
+			     "links:\n- name: l\n  rate: 1mbit\n  control: none\n  classes:\n"
 			     "  - name: a\n    match: [tcp");
 	for (unsigned i = 0; i < 600; i++)
 		n += (size_t)snprintf(text + n, size - n, ", tcp");

@@ -204,7 +204,7 @@ static void random_trees(void **state)
 		struct tc_plan *t;
 
 		len = 0;
-		add("links: [{name: l, rate: 1gbit, ");
+		add("links: [{name: l, rate: 1gbit, control: none, ");
 		add_classes(scheds[below(2) ? 0 : below(5)], 0);
 		add("}]\n");
 		p = read_text(buf);
@@ -224,7 +224,8 @@ static struct policy *policy;
 
 static struct tc_plan *plan_of(const char *link)
 {
-	snprintf(buf, sizeof(buf), "links: [{name: l, rate: 1gbit, %s}]\n", link);
+	snprintf(buf, sizeof(buf), "links: [{name: l, rate: 1gbit, control: none, %s}]\n",
+		 link);
 	policy = read_text(buf);
 	return must_plan(policy, 0, &CAN_ALL, &ETHERNET);
 }

@@ -21,8 +21,10 @@ for link in json.load(open(result))["links"]:
         e = {
             "packets": row["in"]["packets"], "bytes": f'{row["in"]["bytes"]}b',
             "sent": row["sent"]["packets"], "sent-bytes": f'{row["sent"]["bytes"]}b',
-            "marks": row["marked"], "throughput": f'{row["throughput_bps"]}bit',
+            "marks": row["marked"],
         }
+        if row["throughput_bps"]:  # of a single packet there is none
+            e["throughput"] = f'{row["throughput_bps"]}bit'
         if row["sent"]["packets"]:
             e.update({k: f"{d[k]}ns" for k in d})
             e["jitter"] = f'{row["jitter_ns"]}ns'
