@@ -135,8 +135,16 @@ void policy_compile(struct policy *p, struct policy_report *r)
 		struct policy_link *l = p->link[i];
 
 		compile_list(&c, &l->capture);
-		for (size_t k = 0; k < l->n_all; k++)
+		for (size_t k = 0; k < l->n_all; k++) {
+			bool ours = l->all[k]->control && !l->control.set;
+			uint64_t work = c.work;
+
+			if (ours)
+				c.work = 0; /* nobody wrote those */
 			compile_list(&c, &l->all[k]->match);
+			if (ours)
+				c.work = work;
+		}
 	}
 	free(c.known);
 }

@@ -12,7 +12,7 @@ policy() { # PER-GROUP RATE-OF-ONE WITHOUT: PER-GROUP 0: no groups
 	python3 - "$N" "$@" >"$tmp/p.yaml" <<-'EOP'
 		import sys
 		n, per, rate, without = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-		print("links:\n  - name: up\n    interface: wan\n    rate: 10gbit\n    classes:")
+		print("links:\n  - name: up\n    interface: wan\n    rate: 10gbit\n    control: none\n    classes:")
 		size = per or 250 # hosts of a network
 		def leaf(i, indent, default):
 		    if i != without:
