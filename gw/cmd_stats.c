@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gw/ask_finding.h"
 #include "gw/cmd_ask.h"
 #include "gw/json.h"
 #include "gw/report.h"
@@ -67,7 +68,7 @@ static void print_class(const json_t *c, const char *path, int columns)
 	print_drops(json_object_get(c, "dropped"));
 }
 
-static void print_link(const json_t *l)
+static void print_link(const json_t *j, const json_t *l)
 {
 	json_t *c, *list = json_object_get(l, "classes");
 	int columns = NAME_LEAST, depth;
@@ -92,6 +93,7 @@ static void print_link(const json_t *l)
 	{
 		print_class(c, ask_text(c, "class"), columns);
 	}
+	ask_print_findings(j, json_string_value(json_object_get(l, "name")), stdout);
 }
 
 static int print_stats(const json_t *j, const char *only)
@@ -108,7 +110,7 @@ static int print_stats(const json_t *j, const char *only)
 			continue;
 		if (shown++)
 			putchar('\n');
-		print_link(l);
+		print_link(j, l);
 	}
 	if (only && !shown)
 		return cmd_fail("the gateway has no link \"%s\"", policy_shown(only).s);

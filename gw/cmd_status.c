@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gw/ask_finding.h"
 #include "gw/cmd_ask.h"
 #include "gw/json.h"
 #include "gw/report.h"
@@ -57,12 +58,6 @@ static void print_queue(const json_t *l, const json_t *health)
 	       ask_true(l, "whole_segments") ? "taken whole" : "cut before the queue");
 }
 
-static bool link_is_well(const json_t *l)
-{
-	return ask_true(l, "up") && !json_array_size(json_object_get(l, "warnings")) &&
-	       !ask_number(json_object_get(l, "health"), "error");
-}
-
 static void print_texts(const char *what, const json_t *list)
 {
 	const json_t *text;
@@ -76,8 +71,7 @@ static void print_texts(const char *what, const json_t *list)
 	}
 }
 
-/* Whether all is well with it. */
-static bool print_link(const json_t *l)
+static void print_link(const json_t *l)
 {
 	const json_t *in = json_object_get(l, "in"), *sent = json_object_get(l, "sent"),
 		     *dropped = json_object_get(l, "dropped"),
@@ -97,19 +91,16 @@ static bool print_link(const json_t *l)
 	       ask_number(dropped, "packets"), ask_number(waiting, "packets"));
 	if (json_is_object(health))
 		print_queue(l, health);
-	print_texts("WARNING ", json_object_get(l, "warnings"));
 	print_texts("accepted", json_object_get(l, "accepted_warnings"));
 	if (ask_number(health, "error"))
 		printf("  FAILED     its queue: %s\n",
 		       strerror((int)ask_number(health, "error")));
-	return link_is_well(l);
 }
 
-static bool print_status(const json_t *j)
+static void print_status(const json_t *j)
 {
 	const json_t *l;
 	char t[REPORT_TEXT];
-	bool well = ask_true(j, "intact");
 	size_t i;
 
 	printf("weir %s, policy %s, running for %s\n", ask_text(j, "weir"),
@@ -121,23 +112,23 @@ static bool print_status(const json_t *j)
 					 ? "nftables"
 					 : "nftables with xtables' NFQUEUE (the kernel has no "
 					   "queue expression)");
-	if (!well)
+	if (!ask_true(j, "intact"))
 		printf("THE RULES ARE NOT AS THEY WERE MADE: somebody changed the table "
 		       "\"weir\"\n");
+	if (!ask_print_findings(j, NULL, stdout))
+		puts("all is well");
 	json_array_foreach(json_object_get(j, "links"), i, l)
 	{
-		well &= print_link(l);
+		print_link(l);
 	}
-	return well;
 }
 
 static int run(int argc, char **argv)
 {
 	struct ask a;
 	int status = ask_options(&cmd_status, argc, argv, true, false, &a);
-	json_t *j, *l;
+	json_t *j;
 	bool well;
-	size_t i;
 
 	if (status >= 0)
 		return status;
@@ -149,15 +140,11 @@ static int run(int argc, char **argv)
 		json_decref(j);
 		return status;
 	}
+	well = ask_well(j);
 	if (a.json) {
-		well = ask_true(j, "intact");
-		json_array_foreach(json_object_get(j, "links"), i, l)
-		{
-			well &= link_is_well(l);
-		}
 		json_print(j, stdout);
 	} else {
-		well = print_status(j);
+		print_status(j);
 		json_decref(j);
 	}
 	return cmd_flush(well ? CMD_OK : CMD_NO);
@@ -166,10 +153,11 @@ static int run(int argc, char **argv)
 const struct cmd cmd_status = {
 	.name = "status",
 	.args = "[--json] [--socket PATH]",
-	.line = "Asks the running gateway whether all is well: links, losses, what goes round "
-		"it",
+	.line = "Asks the running gateway whether all is well: service, losses, links, what goes "
+		"round it",
 	.help = "  --json         for programs\n"
 		"  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
-		"Exit: 0 all is well; 1 something is not; 2 no gateway answers.\n",
+		"Each WARNING is something to act on, with why and what helps; a notice is not.\n"
+		"Exit: 0 no warning; 1 there is one; 2 no gateway answers.\n",
 	.run = run,
 };

@@ -171,6 +171,7 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 void gateway_link_close(struct glink *l)
 {
 	worker_free(l->worker);
+	gateway_serve_end(l);
 	gkernel_forget(&l->tc);
 	gateway_free_texts(l->warning, l->n_warning);
 	gateway_free_texts(l->accepted, l->n_accepted);

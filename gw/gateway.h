@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "gw/worker.h"
+#include "qos/judge.h"
 #include "qos/policy.h"
 
 struct gateway;
@@ -118,6 +119,20 @@ struct gateway_link {
 	size_t n_accepted;
 };
 
+/*
+ * Something that is wrong, or worth knowing: of the plumbing, or of a class's service
+ * (qos/judge.h). All that show the gateway show this one list.
+ */
+struct gateway_finding {
+	enum judge_kind kind;
+	enum judge_severity severity;
+	char *link;  /* NULL: the gateway as a whole */
+	char *class; /* path; NULL or "": the link as a whole */
+	/* CLOCK_MONOTONIC ns: begin of its first, end of its last bad moment; 0: not known */
+	uint64_t since, last;
+	char *what, *cause, *remedy; /* the last two NULL or "": not known */
+};
+
 struct gateway_snapshot {
 	uint64_t now, started; /* CLOCK_MONOTONIC ns */
 	uint64_t wall;	       /* CLOCK_REALTIME ns of `now` */
@@ -129,7 +144,11 @@ struct gateway_snapshot {
 	bool intact;	   /* the rules are as they were made */
 	size_t n_link;
 	struct gateway_link *link;
+	struct gateway_finding *finding; /* of each link the worst first */
+	size_t n_finding;
 };
+/* Whether nothing in it is a warning. */
+bool gateway_well(const struct gateway_snapshot *s);
 /* NULL: no memory. */
 struct gateway_snapshot *gateway_snapshot(struct gateway *g);
 void gateway_snapshot_free(struct gateway_snapshot *s);

@@ -47,11 +47,19 @@ struct gkernel {
 	char *trouble;		  /* why it could not be applied; NULL: nothing failed */
 };
 
+/* How a link is judged. */
+struct gservice {
+	struct judge *judge; /* NULL: nothing was counted so far */
+	uint64_t at;	     /* ns: when it was shown the counters last */
+	uint64_t late[32];   /* worker_health.late_hist of that time */
+};
+
 struct glink {
 	const struct policy_link *link; /* of the policy in force */
 	struct worker *worker;		/* NULL: backend kernel */
 	struct gkernel tc;
 	struct gkernel_gone gone;
+	struct gservice service;
 	struct ifwatch_state iface;
 	uint16_t queue;
 	uint32_t held_max;
@@ -123,6 +131,21 @@ uint64_t gateway_dscp(const struct policy *p);
 void gateway_free_texts(char **v, size_t n);
 /* The link's warnings anew; new ones are logged. */
 void gateway_look(struct gateway *g, struct glink *l);
+
+/* ---- gateway_judge.c: what is wrong. */
+
+/*
+ * Shows the judge what a link has counted by `now`. h and loss: NULL where it has no queue.
+ * What `loss` says (its texts) must live as long as the gateway.
+ */
+void gateway_serve(struct gateway *g, struct glink *l, uint64_t now,
+		   const struct worker_health *h, const struct judge_loss loss[LOSS_N]);
+/* l->link is of a new policy now, and the old one is still there. */
+void gateway_serve_on(struct glink *l);
+void gateway_serve_end(struct glink *l);
+/* All that is wrong, into a snapshot whose links are there. 0, or -1: no memory. */
+int gateway_findings(const struct gateway *g, struct gateway_snapshot *s);
+void gateway_findings_free(struct gateway_snapshot *s);
 
 /* ---- gateway_kernel.c: links with `backend: kernel` and `backend: mark`. */
 

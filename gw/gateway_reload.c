@@ -363,6 +363,7 @@ static void finish(struct gateway *g, struct change *c)
 		gkernel_carry(c->next[i].before, &c->next[i].link.tc, &c->next[i].link.gone);
 		gkernel_before_free(c->next[i].before);
 		c->links[i] = c->next[i].link;
+		gateway_serve_on(&c->links[i]);
 		if (c->links[i].iface.there && c->links[i].worker)
 			worker_set_mtu(c->links[i].worker, c->links[i].iface.mtu);
 		else if (!c->links[i].iface.there && c->next[i].moved)

@@ -223,6 +223,10 @@ struct gateway_snapshot *gateway_snapshot(struct gateway *g)
 			return NULL;
 		}
 	}
+	if (gateway_findings(g, s)) {
+		gateway_snapshot_free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -246,6 +250,7 @@ void gateway_snapshot_free(struct gateway_snapshot *s)
 		return;
 	for (size_t i = 0; i < s->n_link; i++)
 		free_link(&s->link[i]);
+	gateway_findings_free(s);
 	free(s->link);
 	free(s->policy);
 	free(s);

@@ -234,6 +234,7 @@ static void look_at_queue(struct gateway *g, struct glink *l, const struct nfq_s
 static void look_for_losses(struct gateway *g, struct glink *l, uint64_t now)
 {
 	struct worker_health h;
+	struct judge_loss loss[LOSS_N];
 	uint64_t count[LOSS_N];
 
 	worker_call(l->worker, ask_health, &h);
@@ -248,6 +249,9 @@ static void look_for_losses(struct gateway *g, struct glink *l, uint64_t now)
 			: 0;
 	count[LOSS_VERDICT] = h.queue.errors;
 	count[LOSS_TWICE] = h.twice;
+	for (unsigned i = 0; i < LOSS_N; i++)
+		loss[i] = (struct judge_loss){losses[i].what, losses[i].why, count[i]};
+	gateway_serve(g, l, now, &h, loss);
 	for (unsigned i = 0; i < LOSS_N; i++) {
 		struct told *t = &l->told[i];
 
@@ -282,6 +286,8 @@ void gateway_tick(struct gateway *g)
 
 		if (g->link[i].worker)
 			look_for_losses(g, &g->link[i], now);
+		else
+			gateway_serve(g, &g->link[i], now, NULL, NULL);
 		if (!look)
 			continue;
 		/* one that was renamed is told of under its new name only */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The metrics of the links: their health, and how the kernel and the thread do. */
+#include <string.h>
+
 #include "gw/metrics_text.h"
 
 static const char counter[] = "counter", gauge[] = "gauge";
@@ -196,6 +198,42 @@ static void print_lateness(FILE *f, const struct gateway_snapshot *s)
 	}
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+static bool same_finding(const struct gateway_finding *a, const struct gateway_finding *b)
+{
+	return a->kind == b->kind && a->severity == b->severity && same_text(a->link, b->link) &&
+	       same_text(a->class, b->class);
+}
+
+/* One sample for each finding: its value is how long it has lasted. */
+static void print_findings(FILE *f, const struct gateway_snapshot *s)
+{
+	metrics_begin(f, "weir_finding_age_seconds", "gauge",
+		      "What is wrong, as weir status has it: for how long, 0 where that is not "
+		      "known.");
+	for (size_t i = 0; i < s->n_finding; i++) {
+		const struct gateway_finding *k = &s->finding[i];
+		bool again = false;
+
+		/* of a class there is one of each kind; two losses, or ways round, are one sample */
+		for (size_t n = 0; k->kind >= JUDGE_LOSS && n < i && !again; n++)
+			again = same_finding(&s->finding[n], k);
+		if (again)
+			continue;
+		fputs("weir_finding_age_seconds{", f);
+		metrics_label(f, "link", k->link ? k->link : "");
+		fputc(',', f);
+		metrics_label(f, "class", k->class ? k->class : "");
+		fprintf(f, ",kind=\"%s\",severity=\"%s\"}", judge_kind_name(k->kind),
+			judge_severity_name(k->severity));
+		metrics_seconds(f, k->since && s->now > k->since ? s->now - k->since : 0);
+	}
+}
+
 void metrics_links(FILE *f, const struct gateway_snapshot *s)
 {
 	metrics_begin(
@@ -217,4 +255,5 @@ void metrics_links(FILE *f, const struct gateway_snapshot *s)
 		}
 	}
 	print_lateness(f, s);
+	print_findings(f, s);
 }

@@ -233,6 +233,39 @@ static json_t *gateway_object(const struct gateway_snapshot *s)
 	return j;
 }
 
+/* null: not known */
+static json_t *ago(const struct gateway_snapshot *s, uint64_t then)
+{
+	return then ? json_number(s->now > then ? s->now - then : 0) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_text(text) : json_null();
+}
+
+static json_t *findings(const struct gateway_snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_finding; i++) {
+		const struct gateway_finding *f = &s->finding[i];
+		json_t *j = json_object();
+
+		json_object_set_new(j, "severity", json_text(judge_severity_name(f->severity)));
+		json_object_set_new(j, "kind", json_text(judge_kind_name(f->kind)));
+		json_object_set_new(j, "link", text_or_null(f->link));
+		json_object_set_new(j, "class", text_or_null(f->class));
+		json_object_set_new(j, "since_ns_ago", ago(s, f->since));
+		json_object_set_new(j, "last_ns_ago", ago(s, f->last));
+		json_object_set_new(j, "what", json_text(f->what));
+		json_object_set_new(j, "cause", text_or_null(f->cause));
+		json_object_set_new(j, "remedy", text_or_null(f->remedy));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histograms)
 {
 	json_t *j = gateway_object(s), *links = json_array();
@@ -259,6 +292,8 @@ static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histog
 		json_array_append_new(links, k);
 	}
 	json_object_set_new(j, "links", links);
+	json_object_set_new(j, "well", json_boolean(gateway_well(s)));
+	json_object_set_new(j, "findings", findings(s));
 	return j;
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/top_answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gw/ask_finding.h"
 #include "qos/account.h"
 #include "qos/policy.h"
+
+#define TOP_FINDING 1500
 
 /* All of it, printable; "?" where there is no text. NULL: no memory. */
 static char *copy_text(const json_t *j)
@@ -120,6 +124,37 @@ static int read_classes(struct top_link *l, const json_t *list)
 	return 0;
 }
 
+/* What is wrong with a link, in one line each; of an older gateway, its warnings. */
+static int read_findings(struct top_link *l, const json_t *list)
+{
+	char line[TOP_FINDING];
+	const json_t *j;
+	size_t i;
+
+	l->warning = calloc(json_array_size(list) + 1, sizeof(*l->warning));
+	if (!l->warning)
+		return -1;
+	json_array_foreach(list, i, j)
+	{
+		const char *of = json_string_value(json_object_get(j, "link"));
+		const char *sev = json_string_value(json_object_get(j, "severity"));
+
+		if (!of || strcmp(of, l->name) != 0 || (sev && !strcmp(sev, "notice")))
+			continue;
+		ask_finding_line(j, line, sizeof(line));
+		if (json_is_string(json_object_get(j, "cause"))) {
+			size_t n = strlen(line);
+
+			snprintf(line + n, sizeof(line) - n, "; why: %s", ask_text(j, "cause"));
+		}
+		l->warning[l->n_warning] = strdup(line);
+		if (!l->warning[l->n_warning])
+			return -1;
+		l->n_warning++;
+	}
+	return 0;
+}
+
 static int read_warnings(struct top_link *l, const json_t *list)
 {
 	size_t n = json_array_size(list);
@@ -135,7 +170,7 @@ static int read_warnings(struct top_link *l, const json_t *list)
 	return 0;
 }
 
-static int read_link(struct top_link *l, const json_t *j, uint64_t now)
+static int read_link(struct top_link *l, const json_t *j, const json_t *findings, uint64_t now)
 {
 	const json_t *health = json_object_get(j, "health");
 	uint64_t error = ask_number(health, "error");
@@ -161,7 +196,9 @@ static int read_link(struct top_link *l, const json_t *j, uint64_t now)
 	for (unsigned i = 0; i < ASK_LOSSES; i++)
 		l->lost[i] = ask_number(health, ask_losses[i].key);
 	if (read_hist(&l->late, json_object_get(health, "wakeup_late_ns")) ||
-	    read_warnings(l, json_object_get(j, "warnings")) || read_class(&l->all, j, true))
+	    (findings ? read_findings(l, findings)
+		      : read_warnings(l, json_object_get(j, "warnings"))) ||
+	    read_class(&l->all, j, true))
 		return -1;
 	return read_classes(l, json_object_get(j, "classes"));
 }
@@ -173,7 +210,8 @@ static bool wanted(const json_t *j, const char *only)
 	return !only || (name && !strcmp(name, only));
 }
 
-static int read_links(struct top_answer *a, const json_t *list, const char *only)
+static int read_links(struct top_answer *a, const json_t *list, const json_t *findings,
+		      const char *only)
 {
 	const json_t *j;
 	size_t i;
@@ -183,7 +221,7 @@ static int read_links(struct top_answer *a, const json_t *list, const char *only
 		return -1;
 	json_array_foreach(list, i, j)
 	{
-		if (wanted(j, only) && read_link(&a->link[a->n_link++], j, a->now))
+		if (wanted(j, only) && read_link(&a->link[a->n_link++], j, findings, a->now))
 			return -1;
 	}
 	return 0;
@@ -203,7 +241,7 @@ struct top_answer *top_answer_read(const json_t *j, const char *only)
 	a->intact = ask_true(j, "intact");
 	a->weir = copy_text(json_object_get(j, "weir"));
 	a->policy = copy_text(json_object_get(j, "policy"));
-	if (a->weir && a->policy && !read_links(a, json_object_get(j, "links"), only))
+	if (a->weir && a->policy && !read_links(a, json_object_get(j, "links"), json_object_get(j, "findings"), only))
 		return a;
 	top_answer_free(a);
 	return NULL;

@@ -410,21 +410,20 @@ static void judge_losses(const struct window *w)
 	if (!h || !h->n_loss)
 		return;
 	if (h->n_loss > j->n_loss) {
-		uint64_t *v = realloc(j->loss, h->n_loss * sizeof(*v));
+		struct judge_loss *v = realloc(j->loss, h->n_loss * sizeof(*v));
 
 		if (!v)
 			return;
 		for (size_t i = j->n_loss; i < h->n_loss; i++)
-			v[i] = 0;
+			v[i] = (struct judge_loss){0};
 		j->loss = v;
 		j->n_loss = h->n_loss;
 	}
-	j->losses = h->loss;
 	for (size_t i = 0; i < h->n_loss; i++) {
-		uint64_t n = since(h->loss[i].count, j->loss[i]);
+		uint64_t n = since(h->loss[i].count, j->loss[i].count);
 		struct episode *e;
 
-		j->loss[i] = h->loss[i].count;
+		j->loss[i] = h->loss[i];
 		if (!n)
 			continue;
 		e = note(w, JUDGE_LOSS, JUDGE_WARNING, 0, (uint32_t)i);
@@ -503,7 +502,6 @@ void judge_inherit(struct judge *j, const struct judge *old)
 	if (!j->loss)
 		return;
 	memcpy(j->loss, old->loss, old->n_loss * sizeof(*j->loss));
-	j->losses = old->losses;
 	j->n_loss = old->n_loss;
 }
 

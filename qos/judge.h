@@ -70,7 +70,7 @@ struct judge_counts {
 
 /* A counter of the host that is to stay as it is. */
 struct judge_loss {
-	const char *what; /* "packets vanished while they were held" */
+	const char *what; /* "packets vanished while they were held"; texts outlive the judge */
 	const char *remedy;
 	uint64_t count; /* since the start */
 };

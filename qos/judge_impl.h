@@ -54,10 +54,8 @@ struct judge {
 	bool senders_known;
 	uint64_t at; /* when `was` was taken */
 	bool begun;
-	uint64_t *loss; /* counters of the host at `at` */
-	const struct judge_loss *losses;
+	struct judge_loss *loss; /* counters of the host at `at` */
 	size_t n_loss;
-	bool loss_known;
 };
 
 /* The words for an episode. */

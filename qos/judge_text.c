@@ -127,7 +127,7 @@ static void tell_what(const struct judge *j, const struct episode *e, char text[
 		tell_drops(c, e, text);
 		break;
 	case JUDGE_LOSS:
-		append(text, "%" PRIu64 " %s", e->bad, j->losses[e->loss].what);
+		append(text, "%" PRIu64 " %s", e->bad, j->loss[e->loss].what);
 		break;
 	default:
 		break;
@@ -211,7 +211,7 @@ static void tell_remedy(const struct judge *j, const struct episode *e, char tex
 	const struct policy_class *c = j->link->all[e->class];
 
 	if (e->kind == JUDGE_LOSS) {
-		append(text, "%s", j->losses[e->loss].remedy);
+		append(text, "%s", j->loss[e->loss].remedy);
 		return;
 	}
 	switch (e->cause.reason) {
