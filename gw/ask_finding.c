@@ -41,7 +41,8 @@ void ask_finding_line(const json_t *finding, char *text, size_t size)
 		add(text, size, ", for %s",
 		    top_duration(ask_number(finding, "since_ns_ago") / SECOND * SECOND, t));
 		if (last > STILL)
-			add(text, size, ", last %s ago", top_duration(last / SECOND * SECOND, t));
+			add(text, size, ", last %s ago",
+			    top_duration(last / SECOND * SECOND, t));
 	}
 	add(text, size, ": %s", ask_text(finding, "what"));
 }

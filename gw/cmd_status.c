@@ -153,11 +153,13 @@ static int run(int argc, char **argv)
 const struct cmd cmd_status = {
 	.name = "status",
 	.args = "[--json] [--socket PATH]",
-	.line = "Asks the running gateway whether all is well: service, losses, links, what goes "
+	.line = "Asks the running gateway whether all is well: service, losses, links, what "
+		"goes "
 		"round it",
 	.help = "  --json         for programs\n"
 		"  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
-		"Each WARNING is something to act on, with why and what helps; a notice is not.\n"
+		"Each WARNING is something to act on, with why and what helps; a notice is "
+		"not.\n"
 		"Exit: 0 no warning; 1 there is one; 2 no gateway answers.\n",
 	.run = run,
 };

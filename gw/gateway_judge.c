@@ -149,13 +149,14 @@ static int add_plumbing(struct gateway_snapshot *s, const struct gateway_link *t
 	char text[200];
 
 	if (to->health.error) {
-		snprintf(text, sizeof(text), "its queue failed: %s", strerror(to->health.error));
+		snprintf(text, sizeof(text), "its queue failed: %s",
+			 strerror(to->health.error));
 		if (!add(s, JUDGE_FAILED, JUDGE_WARNING, to->name, text))
 			return -1;
 	}
 	if (!to->up && !to->n_warning) {
-		snprintf(text, sizeof(text), "interface %s is not there or down: the link waits",
-			 to->interface);
+		snprintf(text, sizeof(text),
+			 "interface %s is not there or down: the link waits", to->interface);
 		if (!add(s, JUDGE_DOWN, JUDGE_WARNING, to->name, text))
 			return -1;
 	}
@@ -193,8 +194,9 @@ static int add_service(struct gateway_snapshot *s, const struct glink *l)
 
 int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 {
-	static const char changed[] = "somebody changed or removed the nftables table \"weir\": "
-				      "packets pass without being shaped";
+	static const char changed[] =
+		"somebody changed or removed the nftables table \"weir\": "
+		"packets pass without being shaped";
 	struct gateway_finding *f;
 
 	if (!s->intact) {

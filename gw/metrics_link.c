@@ -205,8 +205,8 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_finding(const struct gateway_finding *a, const struct gateway_finding *b)
 {
-	return a->kind == b->kind && a->severity == b->severity && same_text(a->link, b->link) &&
-	       same_text(a->class, b->class);
+	return a->kind == b->kind && a->severity == b->severity &&
+	       same_text(a->link, b->link) && same_text(a->class, b->class);
 }
 
 /* One sample for each finding: its value is how long it has lasted. */
@@ -219,7 +219,8 @@ static void print_findings(FILE *f, const struct gateway_snapshot *s)
 		const struct gateway_finding *k = &s->finding[i];
 		bool again = false;
 
-		/* of a class there is one of each kind; two losses, or ways round, are one sample */
+		/* of a class there is one of each kind; two losses, or ways round, are one
+		 * sample */
 		for (size_t n = 0; k->kind >= JUDGE_LOSS && n < i && !again; n++)
 			again = same_finding(&s->finding[n], k);
 		if (again)

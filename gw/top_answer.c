@@ -241,7 +241,8 @@ struct top_answer *top_answer_read(const json_t *j, const char *only)
 	a->intact = ask_true(j, "intact");
 	a->weir = copy_text(json_object_get(j, "weir"));
 	a->policy = copy_text(json_object_get(j, "policy"));
-	if (a->weir && a->policy && !read_links(a, json_object_get(j, "links"), json_object_get(j, "findings"), only))
+	if (a->weir && a->policy &&
+	    !read_links(a, json_object_get(j, "links"), json_object_get(j, "findings"), only))
 		return a;
 	top_answer_free(a);
 	return NULL;

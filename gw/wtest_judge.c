@@ -205,6 +205,49 @@ static bool needs_sent(enum wtest_metric m)
 	return m <= WTEST_JITTER;
 }
 
+/* What kind of bad service a failing measure speaks of. */
+static enum judge_kind kind_of(enum wtest_metric m)
+{
+	switch (m) {
+	case WTEST_JITTER:
+		return JUDGE_JITTER;
+	case WTEST_LOSS:
+	case WTEST_DROPS:
+	case WTEST_DROPS_LIMIT:
+	case WTEST_DROPS_AQM:
+	case WTEST_DROPS_DEADLINE:
+	case WTEST_DROPS_MEMORY:
+		return JUDGE_DROPS;
+	case WTEST_THROUGHPUT:
+	case WTEST_SHARE:
+	case WTEST_SENT:
+	case WTEST_SENT_BYTES:
+		return JUDGE_GUARANTEE;
+	default:
+		return JUDGE_LATENCY;
+	}
+}
+
+/* Why those that it is about were served badly, if they were. */
+static void tell_why(const struct watch *w, const struct wtest_expect *e, const struct meter *m,
+		     enum judge_kind first, struct wtest_failure *f)
+{
+	const struct policy_class *c =
+		e->class && !e->filter_text && !e->flow_text ? e->class : m->class;
+	struct judge_finding why;
+	size_t link = 0;
+
+	while (c && link < w->policy->n_link && w->policy->link[link] != c->link)
+		link++;
+	if (!c || link == w->policy->n_link || !judge_why(w->judge[link], c, first, &why))
+		return;
+	detail(f, watch_text("why: class %s: %s", watch_class_name(why.class), why.what));
+	if (*why.cause)
+		detail(f, watch_text("why: %s", why.cause));
+	if (*why.remedy)
+		detail(f, watch_text("help: %s", why.remedy));
+}
+
 static void judge_check(struct watch *w, const struct wtest_expect *e, struct meter *m,
 			unsigned i, struct wtest_result *res)
 {
@@ -228,6 +271,7 @@ static void judge_check(struct watch *w, const struct wtest_expect *e, struct me
 	detail(f, summary(m, who));
 	if (m->by_leaf && (c->metric == WTEST_THROUGHPUT || c->metric == WTEST_SHARE))
 		show_takers(w, e, m, f);
+	tell_why(w, e, m, kind_of(c->metric), f);
 	free(who);
 }
 
@@ -263,13 +307,13 @@ static void judge_packets(const struct wtest_expect *e, struct meter *m,
 
 	if ((e->filter_text || e->flow_text) && (e->class || e->nowhere)) {
 		res->expectations++;
-		if (m->class.total) {
+		if (m->wrong.total) {
 			f = fail(res, e->class_at, watch_text("class of %s", who),
 				 e->nowhere ? watch_text("on no link")
 					    : watch_text("%s", watch_class_name(e->class)),
 				 watch_text("%" PRIu64 " of %" PRIu64 " packets elsewhere",
-					    m->class.total, m->came.packets));
-			show_offenders(f, &m->class);
+					    m->wrong.total, m->came.packets));
+			show_offenders(f, &m->wrong);
 		}
 	}
 	if (e->dscp >= 0) {
@@ -345,6 +389,8 @@ static void judge_objectives(struct watch *w, const struct wtest_expect *e,
 							 : "met"));
 		f->detail = all.detail;
 		f->n_detail = all.n_detail;
+		if (e->objectives == WTEST_OBJ_MET)
+			tell_why(w, e, &w->meter[e - w->test->expect], JUDGE_LATENCY, f);
 	} else {
 		for (size_t i = 0; i < all.n_detail; i++)
 			free(all.detail[i]);
@@ -355,6 +401,7 @@ static void judge_objectives(struct watch *w, const struct wtest_expect *e,
 
 void watch_judge(struct watch *w, struct wtest_result *res)
 {
+	watch_serve(w, w->last, true);
 	for (size_t i = 0; i < w->test->n_expect; i++) {
 		const struct wtest_expect *e = &w->test->expect[i];
 		struct meter *m = &w->meter[i];

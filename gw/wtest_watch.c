@@ -9,6 +9,7 @@
 
 #define DELAY_SETS 65536u /* of DELAY_WAYS flows: enough that a test loses none */
 #define DELAY_WAYS 4
+#define JUDGE_EVERY (JUDGE_SECOND / 2)
 
 /* The delay that the latest packet of a flow had, for jitter. */
 struct flow_delay {
@@ -48,8 +49,15 @@ int watch_init(struct watch *w, const struct wtest *t, const struct policy *p, s
 	*w = (struct watch){
 		.test = t, .policy = p, .engine = e, .origin = origin, .last = origin};
 	w->meter = calloc(t->n_expect, sizeof(*w->meter));
-	if (!w->meter)
+	w->judge = calloc(p->n_link, sizeof(struct judge *));
+	if (!w->meter || !w->judge)
 		return -1;
+	for (size_t i = 0; i < p->n_link; i++) {
+		w->judge[i] = judge_new(p->link[i], true);
+		if (!w->judge[i])
+			return -1;
+	}
+	watch_serve(w, origin, false);
 	for (size_t i = 0; i < t->n_expect; i++) {
 		const struct wtest_expect *x = &t->expect[i];
 
@@ -79,13 +87,46 @@ void watch_fini(struct watch *w)
 	for (size_t i = 0; w->meter && i < w->test->n_expect; i++) {
 		for (unsigned k = 0; k < WTEST_CHECKS_MAX; k++)
 			offenders_fini(&w->meter[i].per_check[k]);
-		offenders_fini(&w->meter[i].class);
+		offenders_fini(&w->meter[i].wrong);
 		offenders_fini(&w->meter[i].dscp);
 		free(w->meter[i].by_leaf);
 		account_clear(&w->meter[i].delay);
 	}
+	for (size_t i = 0; w->judge && i < w->policy->n_link; i++)
+		judge_free(w->judge[i]);
+	free(w->judge);
 	free(w->meter);
 	free(w->delays);
+}
+
+void watch_serve(struct watch *w, uint64_t now, bool last)
+{
+	for (size_t i = 0; i < w->policy->n_link; i++) {
+		const struct policy_link *l = w->policy->link[i];
+		struct judge_counts *to = judge_next(w->judge[i]);
+
+		for (size_t k = 0; k < l->n_all; k++) {
+			const struct policy_class *c = l->all[k];
+			struct account inner = {0};
+
+			if (c->n_child)
+				engine_account_own(w->engine, c, &inner);
+			judge_count(&to[k], c->n_child ? &inner : engine_account(w->engine, c),
+				    c->n_child > 0);
+			account_clear(&inner);
+		}
+		judge_window(w->judge[i], now, NULL, last);
+	}
+	w->judged = now;
+}
+
+/* Time has come to `when`. */
+static void pass(struct watch *w, uint64_t when)
+{
+	if (when > w->last)
+		w->last = when;
+	if (when >= w->judged + JUDGE_EVERY)
+		watch_serve(w, when, false);
 }
 
 /* A link without classes is its own leaf, and has no path. */
@@ -195,8 +236,7 @@ void watch_came(struct watch *w, struct wpacket *p, const struct dissected *d,
 		const struct engine_ticket *ticket)
 {
 	memset(p->member, 0, sizeof(p->member));
-	if (p->when > w->last)
-		w->last = p->when;
+	pass(w, p->when);
 	for (size_t i = 0; i < w->test->n_expect; i++) {
 		const struct wtest_expect *e = &w->test->expect[i];
 		struct meter *m = &w->meter[i];
@@ -205,6 +245,8 @@ void watch_came(struct watch *w, struct wpacket *p, const struct dissected *d,
 		if (!selects(e, p, d, ticket->class))
 			continue;
 		p->member[i / 64] |= 1ULL << i % 64;
+		if (ticket->class)
+			m->class = ticket->class;
 		if (!in_window(w, e, p->when))
 			continue;
 		m->came.packets++;
@@ -215,7 +257,7 @@ void watch_came(struct watch *w, struct wpacket *p, const struct dissected *d,
 		if (!asserts || (!e->class && !e->nowhere))
 			continue;
 		if (e->nowhere ? ticket->class != NULL : !inside(ticket->class, e->class))
-			wrong_class(w, &m->class, e, p, d, ticket->class);
+			wrong_class(w, &m->wrong, e, p, d, ticket->class);
 	}
 }
 
@@ -315,8 +357,7 @@ void watch_event(struct watch *w, const struct wpacket *p, const struct engine_e
 	bool left = ev->what == ENGINE_SENT, change = false;
 	uint64_t diff = 0;
 
-	if (ev->when > w->last)
-		w->last = ev->when;
+	pass(w, ev->when);
 	if (left && w->delays)
 		change = delay_change(w, &p->key, ev->when, ev->when - ev->arrival, &diff);
 	for (size_t i = 0; i < w->test->n_expect; i++) {

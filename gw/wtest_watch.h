@@ -9,6 +9,7 @@
 
 #include "gw/wtest.h"
 #include "qos/engine.h"
+#include "qos/judge.h"
 
 /* What is kept of a packet while it waits. */
 struct wpacket {
@@ -37,7 +38,8 @@ struct meter {
 	bool any_in;
 	uint64_t link_bytes; /* sent by all of its link in the window */
 	uint64_t *by_leaf;   /* the same by class index; NULL: not asked for */
-	struct offenders per_check[WTEST_CHECKS_MAX], class, dscp;
+	const struct policy_class *class; /* of those that came last; NULL: none did */
+	struct offenders per_check[WTEST_CHECKS_MAX], wrong, dscp;
 };
 
 struct flow_delay;
@@ -49,6 +51,8 @@ struct watch {
 	uint64_t origin, last;	   /* last: time of the latest event */
 	struct meter *meter;	   /* for each expectation */
 	struct flow_delay *delays; /* NULL: nobody asks for jitter */
+	struct judge **judge;	   /* for each link of the policy: why it was served badly */
+	uint64_t judged;	   /* when they were shown the counters last */
 };
 
 /* 0, or -1: no memory. */
@@ -61,6 +65,9 @@ void watch_came(struct watch *w, struct wpacket *p, const struct dissected *d,
 		const struct engine_ticket *ticket);
 /* Sent or dropped. */
 void watch_event(struct watch *w, const struct wpacket *p, const struct engine_event *ev);
+
+/* Shows the judges what has been counted by now; `last`: nothing more will be. */
+void watch_serve(struct watch *w, uint64_t now, bool last);
 
 /* Fills in failures, expectations and status. */
 void watch_judge(struct watch *w, struct wtest_result *res);

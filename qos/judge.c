@@ -7,9 +7,7 @@
 
 #include "qos/judge_impl.h"
 
-#define NEAR 95u	   /* percent of a rate that count as having reached it */
-#define SHORT_OF 90u	   /* percent of a `min` that count as having got it */
-#define LATE_MUCH (20 * (JUDGE_SECOND / 1000)) /* of the host: worth naming as a cause */
+#define SHORT_OF 90u	     /* percent of a `min` that count as having got it */
 #define EPISODES_MAX 200000u /* kept at once */
 
 const char *judge_kind_name(enum judge_kind k)
@@ -17,9 +15,10 @@ const char *judge_kind_name(enum judge_kind k)
 	static const char *const names[JUDGE_KINDS] = {
 		[JUDGE_LATENCY] = "latency",	 [JUDGE_JITTER] = "jitter",
 		[JUDGE_GUARANTEE] = "guarantee", [JUDGE_STARVATION] = "starved",
-		[JUDGE_DROPS] = "drops",	 [JUDGE_LOSS] = "loss",
-		[JUDGE_DOWN] = "down",		 [JUDGE_BYPASS] = "bypass",
-		[JUDGE_RULES] = "rules",	 [JUDGE_FAILED] = "failed",
+		[JUDGE_DROPS] = "drops",	 [JUDGE_WAIT] = "wait",
+		[JUDGE_LOSS] = "loss",		 [JUDGE_DOWN] = "down",
+		[JUDGE_BYPASS] = "bypass",	 [JUDGE_RULES] = "rules",
+		[JUDGE_FAILED] = "failed",
 	};
 
 	return (unsigned)k < JUDGE_KINDS ? names[k] : "-";
@@ -72,32 +71,11 @@ void judge_count(struct judge_counts *to, const struct account *a, bool inner)
 	to->in_packets = a->in.packets;
 	to->sent_packets = a->sent.packets;
 	to->sent_bytes = a->sent.bytes;
+	to->delay_sum = a->delay_sum_lo;
 	for (unsigned i = 0; i < PKT_DROP_N; i++)
 		to->dropped[i] = a->dropped[i].packets;
 	to->jitter = account_jitter_now(a);
 	to->waiting = a->backlog;
-}
-
-/* ---- The window's figures. */
-
-/* From a counter that may have gone back: a packet that was counted as sent had vanished. */
-static uint64_t since(uint64_t is, uint64_t was)
-{
-	return is > was ? is - was : 0;
-}
-
-static bool share_reached(uint64_t part, uint64_t percent, uint64_t whole)
-{
-	return (unsigned __int128)part * 100 >= (unsigned __int128)whole * percent;
-}
-
-/* bit/s */
-static uint64_t rate_of(uint64_t bytes, uint64_t ns)
-{
-	unsigned __int128 bits = (unsigned __int128)bytes * 8 * JUDGE_SECOND;
-
-	bits /= ns;
-	return bits < UINT64_MAX ? (uint64_t)bits : UINT64_MAX;
 }
 
 /* Children to those above them, the last first. */
@@ -115,117 +93,6 @@ static void sum_up(struct judge *j)
 		up->jitter = c->jitter > up->jitter ? c->jitter : up->jitter;
 		up->waiting += c->waiting;
 	}
-}
-
-static bool inside(const struct policy_class *c, const struct policy_class *top)
-{
-	while (c && c != top)
-		c = c->parent;
-	return c != NULL;
-}
-
-struct window {
-	struct judge *j;
-	uint64_t now, ns;
-	const struct judge_host *host;
-};
-
-static uint64_t sent_rate(const struct window *w, uint32_t class)
-{
-	const struct judge *j = w->j;
-
-	return rate_of(since(j->is[class].sent_bytes, j->was[class].sent_bytes), w->ns);
-}
-
-static bool at_rate(const struct window *w, uint32_t class, uint64_t bps)
-{
-	return bps && share_reached(sent_rate(w, class), NEAR, bps);
-}
-
-/* ---- Causes. */
-
-static uint8_t percent_of(uint64_t part, uint64_t whole)
-{
-	uint64_t n = whole ? (uint64_t)(((unsigned __int128)part * 100 + whole / 2) / whole) : 0;
-
-	return n > 100 ? 100 : (uint8_t)n;
-}
-
-static uint64_t sent_bytes(const struct judge *j, uint32_t class)
-{
-	return since(j->is[class].sent_bytes, j->was[class].sent_bytes);
-}
-
-static void insert_sender(struct judge *j, uint32_t class)
-{
-	uint64_t n = sent_bytes(j, class);
-	uint32_t at = j->n_sender;
-
-	if (!n)
-		return;
-	while (at > 0 && n > sent_bytes(j, j->sender[at - 1]))
-		at--;
-	if (at == SENDERS)
-		return;
-	if (j->n_sender < SENDERS)
-		j->n_sender++;
-	for (uint32_t k = j->n_sender - 1; k > at; k--)
-		j->sender[k] = j->sender[k - 1];
-	j->sender[at] = class;
-}
-
-/* The leaves, beside the class and those in it, that sent most. */
-static void find_rivals(const struct window *w, const struct policy_class *c,
-			struct judge_cause *x)
-{
-	struct judge *j = w->j;
-	uint64_t all = sent_bytes(j, 0);
-
-	if (!j->senders_known) {
-		j->n_sender = 0;
-		for (uint32_t i = 0; i < j->link->n_all; i++)
-			if (!j->link->all[i]->n_child)
-				insert_sender(j, i);
-		j->senders_known = true;
-	}
-	x->own = percent_of(sent_bytes(j, c->index), all);
-	for (uint32_t i = 0; i < j->n_sender && x->n_rival < RIVALS; i++) {
-		if (inside(j->link->all[j->sender[i]], c))
-			continue;
-		x->rival[x->n_rival] = j->sender[i];
-		x->share[x->n_rival++] = percent_of(sent_bytes(j, j->sender[i]), all);
-	}
-}
-
-static struct judge_cause find_cause(const struct window *w, const struct policy_class *c)
-{
-	struct judge_cause x = {.over_min = c->min_bps && sent_rate(w, c->index) >= c->min_bps};
-	const struct policy_class *up;
-
-	if (w->host) {
-		x.late = w->host->late;
-		x.unread = w->host->unread;
-	}
-	if (c->parent && at_rate(w, c->index, c->max.bps)) {
-		x.reason = REASON_MAX;
-		return x;
-	}
-	for (up = c->parent; up && up->parent; up = up->parent) {
-		if (!at_rate(w, up->index, up->max.bps))
-			continue;
-		x.reason = REASON_ABOVE;
-		x.above = up->index;
-		return x;
-	}
-	if (at_rate(w, 0, w->j->link->rate.bps)) {
-		x.reason = REASON_FULL;
-		find_rivals(w, c, &x);
-	} else if (x.late > LATE_MUCH || x.unread > LATE_MUCH) {
-		x.reason = REASON_HOST;
-	} else if (c->flow_max.bps || c->host_max.bps) {
-		x.reason = REASON_FLOW_MAX;
-	}
-	return x;
 }
 
 /* ---- Episodes. */
@@ -298,21 +165,24 @@ static struct episode *note(const struct window *w, enum judge_kind k, enum judg
 {
 	struct judge *j = w->j;
 	struct episode *e = latest(j, k, class, loss);
+	struct judge_cause cause;
 
 	if (!e || w->now - e->last > JUDGE_HOLD) {
 		e = begin_episode(j);
 		if (!e)
 			return NULL;
-		*e = (struct episode){.kind = k,
-				      .class = class,
-				      .loss = loss,
-				      .since = w->now - w->ns};
+		*e = (struct episode){
+			.kind = k, .class = class, .loss = loss, .since = w->now - w->ns};
 		enter(j, j->n_episode - 1);
 	}
 	e->severity = s > e->severity ? s : e->severity;
 	e->last = w->now;
-	if (k != JUDGE_LOSS)
-		e->cause = find_cause(w, j->link->all[class]);
+	if (k == JUDGE_LOSS)
+		return e;
+	/* where nothing reached its rate, what did before is the better answer */
+	cause = judge_find_cause(w, j->link->all[class]);
+	if (cause.reason != REASON_NONE || e->since == w->now - w->ns)
+		e->cause = cause;
 	return e;
 }
 
@@ -321,8 +191,8 @@ static struct episode *note(const struct window *w, enum judge_kind k, enum judg
 static void judge_latency(const struct window *w, const struct policy_class *c,
 			  const struct judge_counts *is, const struct judge_counts *was)
 {
-	uint64_t over = since(is->over_latency, was->over_latency),
-		 sent = since(is->sent_packets, was->sent_packets);
+	uint64_t over = judge_since(is->over_latency, was->over_latency),
+		 sent = judge_since(is->sent_packets, was->sent_packets);
 	struct episode *e;
 
 	if (!c->max_latency || !over)
@@ -352,8 +222,8 @@ static void judge_jitter(const struct window *w, const struct policy_class *c,
 static void judge_share(const struct window *w, const struct policy_class *c,
 			const struct judge_counts *is, const struct judge_counts *was)
 {
-	uint64_t sent = since(is->sent_packets, was->sent_packets);
-	uint64_t rate = sent_rate(w, c->index);
+	uint64_t sent = judge_since(is->sent_packets, was->sent_packets);
+	uint64_t rate = judge_rate(w, c->index);
 	struct episode *e;
 
 	if (!is->waiting || !was->waiting || w->ns < JUDGE_SECOND / 2)
@@ -364,7 +234,7 @@ static void judge_share(const struct window *w, const struct policy_class *c,
 			e->severity = JUDGE_WARNING;
 		if (e)
 			e->all = is->waiting;
-	} else if (c->min_bps && !share_reached(rate, SHORT_OF, c->min_bps)) {
+	} else if (c->min_bps && !judge_reached(rate, SHORT_OF, c->min_bps)) {
 		e = note(w, JUDGE_GUARANTEE, JUDGE_WARNING, c->index, 0);
 		if (e && (!e->all || rate < e->most)) {
 			e->most = rate;
@@ -377,7 +247,7 @@ static void judge_drops(const struct window *w, const struct policy_class *c,
 			const struct judge_counts *is, const struct judge_counts *was)
 {
 	bool dear = c->min_bps || c->deadline || c->max_latency || c->max_jitter;
-	uint64_t n[PKT_DROP_N], all = 0, came = since(is->in_packets, was->in_packets);
+	uint64_t n[PKT_DROP_N], all = 0, came = judge_since(is->in_packets, was->in_packets);
 	enum pkt_drop most = PKT_DROP_LIMIT;
 	struct episode *e;
 
@@ -385,14 +255,14 @@ static void judge_drops(const struct window *w, const struct policy_class *c,
 	if (c->n_child)
 		return;
 	for (unsigned i = 0; i < PKT_DROP_N; i++) {
-		n[i] = since(is->dropped[i], was->dropped[i]);
+		n[i] = judge_since(is->dropped[i], was->dropped[i]);
 		all += n[i];
 		if (n[i] > n[most])
 			most = (enum pkt_drop)i;
 	}
 	/* they may have come in the window before */
 	came = came > all ? came : all;
-	if (all < JUDGE_DROPS_LEAST || !share_reached(all, dear ? 1 : 10, came))
+	if (all < JUDGE_DROPS_LEAST || !judge_reached(all, dear ? 1 : 10, came))
 		return;
 	e = note(w, JUDGE_DROPS, JUDGE_WARNING, c->index, 0);
 	if (!e)
@@ -420,7 +290,7 @@ static void judge_losses(const struct window *w)
 		j->n_loss = h->n_loss;
 	}
 	for (size_t i = 0; i < h->n_loss; i++) {
-		uint64_t n = since(h->loss[i].count, j->loss[i].count);
+		uint64_t n = judge_since(h->loss[i].count, j->loss[i].count);
 		struct episode *e;
 
 		j->loss[i] = h->loss[i];
@@ -430,6 +300,20 @@ static void judge_losses(const struct window *w)
 		if (e)
 			e->bad += n;
 	}
+}
+
+static void judge_wait(const struct window *w, const struct policy_class *c,
+		       const struct judge_counts *is, const struct judge_counts *was)
+{
+	uint64_t sent = judge_since(is->sent_packets, was->sent_packets);
+	uint64_t mean = sent ? (is->delay_sum - was->delay_sum) / sent : 0;
+	struct episode *e;
+
+	if (!w->j->keep || c->n_child || mean < JUDGE_WAITED)
+		return;
+	e = note(w, JUDGE_WAIT, JUDGE_NOTICE, c->index, 0);
+	if (e && mean > e->most)
+		e->most = mean;
 }
 
 static void judge_class(const struct window *w, const struct policy_class *c)
@@ -442,11 +326,12 @@ static void judge_class(const struct window *w, const struct policy_class *c)
 	judge_jitter(w, c, is, was);
 	judge_share(w, c, is, was);
 	judge_drops(w, c, is, was);
+	judge_wait(w, c, is, was);
 }
 
 void judge_window(struct judge *j, uint64_t now, const struct judge_host *host, bool last)
 {
-	struct window w = {.j = j, .now = now, .ns = since(now, j->at), .host = host};
+	struct window w = {.j = j, .now = now, .ns = judge_since(now, j->at), .host = host};
 	struct judge_counts *swap = j->was;
 
 	if (j->begun && w.ns < (last ? 1 : JUDGE_SECOND / 10))
@@ -532,16 +417,26 @@ ssize_t judge_findings(const struct judge *j, uint64_t now, bool all, struct jud
 	return (ssize_t)n;
 }
 
-bool judge_why(const struct judge *j, const struct policy_class *c, struct judge_finding *f)
+/* Which of two says more to who asks for `first`. */
+static bool better(const struct episode *e, const struct episode *best, enum judge_kind first)
+{
+	if (!best)
+		return true;
+	if ((e->kind == first) != (best->kind == first))
+		return e->kind == first;
+	return e->severity >= best->severity;
+}
+
+bool judge_why(const struct judge *j, const struct policy_class *c, enum judge_kind first,
+	       struct judge_finding *f)
 {
 	const struct episode *best = NULL;
 
 	for (size_t i = 0; i < j->n_episode; i++) {
 		const struct episode *e = &j->episode[i];
 
-		if (e->kind == JUDGE_LOSS || !inside(j->link->all[e->class], c))
-			continue;
-		if (!best || e->severity >= best->severity)
+		if (e->kind != JUDGE_LOSS && judge_inside(j->link->all[e->class], c) &&
+		    better(e, best, first))
 			best = e;
 	}
 	if (best)

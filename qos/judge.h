@@ -20,7 +20,9 @@
  *     starved    packets waited at both ends, and none was sent, for JUDGE_STARVED and more
  *     drops      more than 10 % of what came was dropped, or 1 % where the class has a `min`, a
  *                `deadline` or an objective; at least JUDGE_DROPS_LEAST packets
- *     loss       a counter of the host grew that should stay as it is (judge_host)
+ *     wait       packets waited for JUDGE_WAITED and more on average: nothing is wrong with
+ * that by itself, so it is looked for only where episodes are kept, for who expected less
+ * (judge_why) loss       a counter of the host grew that should stay as it is (judge_host)
  *
  * The cause is taken from the same window: what reached its rate. A class, or one above it,
  * that got 95 % of its `max` is held by that; a link that got 95 % of its rate is full, and the
@@ -38,6 +40,7 @@
 #define JUDGE_SECOND UINT64_C(1000000000)
 #define JUDGE_HOLD (60 * JUDGE_SECOND)
 #define JUDGE_STARVED (2 * JUDGE_SECOND)
+#define JUDGE_WAITED (JUDGE_SECOND / 1000)
 #define JUDGE_DROPS_LEAST 10u
 #define JUDGE_TEXT 320
 
@@ -47,6 +50,7 @@ enum judge_kind {
 	JUDGE_GUARANTEE,
 	JUDGE_STARVATION,
 	JUDGE_DROPS,
+	JUDGE_WAIT,
 	JUDGE_LOSS,
 	/* of a host's plumbing: found by others, in the same list */
 	JUDGE_DOWN,
@@ -64,7 +68,8 @@ struct judge_counts {
 	uint64_t in_packets, sent_packets, sent_bytes;
 	uint64_t dropped[PKT_DROP_N];
 	uint64_t over_latency;
-	uint64_t jitter; /* ns, the estimate as it is now */
+	uint64_t delay_sum; /* ns that those that were sent had waited; may wrap */
+	uint64_t jitter;    /* ns, the estimate as it is now */
 	uint32_t waiting;
 };
 
@@ -75,7 +80,8 @@ struct judge_loss {
 	uint64_t count; /* since the start */
 };
 
-/* What the host says of itself and of the way to the link, over the window. All zero: nothing. */
+/* What the host says of itself and of the way to the link, over the window. All zero: nothing.
+ */
 struct judge_host {
 	const struct judge_loss *loss; /* the same n, in the same order, at every call */
 	size_t n_loss;
@@ -87,10 +93,10 @@ struct judge_finding {
 	enum judge_kind kind;
 	enum judge_severity severity;
 	const struct policy_class *class; /* the link's root: the link as a whole */
-	uint64_t since, last;		  /* ns: begin of its first, end of its last bad window */
-	char what[JUDGE_TEXT];		  /* what is wrong, with figures of the whole episode */
-	char cause[JUDGE_TEXT];		  /* of its last bad window; "" when it is not known */
-	char remedy[JUDGE_TEXT];	  /* "" when there is none to name */
+	uint64_t since, last;	 /* ns: begin of its first, end of its last bad window */
+	char what[JUDGE_TEXT];	 /* what is wrong, with figures of the whole episode */
+	char cause[JUDGE_TEXT];	 /* of its last bad window; "" when it is not known */
+	char remedy[JUDGE_TEXT]; /* "" when there is none to name */
 };
 
 /* "latency", "drops", ...: for scripts. */
@@ -101,8 +107,8 @@ struct judge;
 
 /*
  * For a link, which must outlive it. keep: episodes that are over are kept for
- * judge_findings(all) and judge_why(), as a test wants it; else they are forgotten, as what runs
- * for years must. NULL: no memory.
+ * judge_findings(all) and judge_why(), as a test wants it; else they are forgotten, as what
+ * runs for years must. NULL: no memory.
  */
 struct judge *judge_new(const struct policy_link *l, bool keep);
 void judge_free(struct judge *j); /* NULL: nothing */
@@ -117,26 +123,29 @@ struct judge_counts *judge_next(struct judge *j);
 void judge_count(struct judge_counts *to, const struct account *a, bool inner);
 
 /*
- * Judges the time since the call before; the first call only takes the counts. `now` in ns. host
- * may be NULL. Windows may have any length; one of less than JUDGE_SECOND / 10 is left for the
- * next call to judge, unless `last` says that there will be none.
+ * Judges the time since the call before; the first call only takes the counts. `now` in ns.
+ * host may be NULL. Windows may have any length; one of less than JUDGE_SECOND / 10 is left for
+ * the next call to judge, unless `last` says that there will be none.
  */
 void judge_window(struct judge *j, uint64_t now, const struct judge_host *host, bool last);
 
-/* A new policy's judge goes on from another: episodes and counts of classes of the same path. */
+/* A new policy's judge goes on from another: episodes and counts of classes of the same path.
+ */
 void judge_inherit(struct judge *j, const struct judge *old);
 
 /*
- * What is wrong: warnings first, then by since when. *v is the caller's to free(); entries point
- * to classes of the link. -1: no memory. Those that ended before `now` - JUDGE_HOLD are left
- * out, unless `all`.
+ * What is wrong: warnings first, then by since when. *v is the caller's to free(); entries
+ * point to classes of the link. -1: no memory. Those that ended before `now` - JUDGE_HOLD are
+ * left out, unless `all`.
  */
 ssize_t judge_findings(const struct judge *j, uint64_t now, bool all, struct judge_finding **v);
 
 /*
- * The worst episode of a class or of one below it, the latest of several; false: there was
- * none. For who has found by other means that it was served badly (a policy test).
+ * For who has found by other means that a class was served badly (a policy test): its episode
+ * of the kind `first`, or the worst of it and of those below it, the latest of several; false:
+ * there was none.
  */
-bool judge_why(const struct judge *j, const struct policy_class *c, struct judge_finding *f);
+bool judge_why(const struct judge *j, const struct policy_class *c, enum judge_kind first,
+	       struct judge_finding *f);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "qos/judge_impl.h"
 
+#define MOST 90u /* percent of a link that are nearly all of it */
+
 static void append(char text[JUDGE_TEXT], const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -77,7 +79,8 @@ static void tell_drops(const struct policy_class *c, const struct episode *e,
 	char t[POLICY_UNIT_TEXT];
 
 	append_percent(text, e->bad, e->all);
-	append(text, " of its packets were dropped (%" PRIu64 " of %" PRIu64 ")", e->bad, e->all);
+	append(text, " of its packets were dropped (%" PRIu64 " of %" PRIu64 ")", e->bad,
+	       e->all);
 	switch (e->drop) {
 	case PKT_DROP_LIMIT:
 		append(text, ", most because its queue was full (limit ");
@@ -126,6 +129,11 @@ static void tell_what(const struct judge *j, const struct episode *e, char text[
 	case JUDGE_DROPS:
 		tell_drops(c, e, text);
 		break;
+	case JUDGE_WAIT:
+		append(text,
+		       "its packets waited up to %s, taken as a mean over a second or less",
+		       brief_time(e->most).s);
+		break;
 	case JUDGE_LOSS:
 		append(text, "%" PRIu64 " %s", e->bad, j->loss[e->loss].what);
 		break;
@@ -138,6 +146,11 @@ static void tell_what(const struct judge *j, const struct episode *e, char text[
 
 static void tell_full(const struct judge *j, const struct judge_cause *x, char text[JUDGE_TEXT])
 {
+	if (x->own >= MOST) {
+		append(text, "the link is full, of this class itself: %u %% of what it sent",
+		       x->own);
+		return;
+	}
 	append(text, "the link is full: this class got %u %% of what it sent", x->own);
 	for (uint32_t i = 0; i < x->n_rival; i++)
 		append(text, "%s%s %u %%", i ? ", " : "; ahead of it or beside it: ",
@@ -150,7 +163,8 @@ static void tell_host(const struct judge_cause *x, char text[JUDGE_TEXT])
 		append(text, "packets had waited up to %s before weir read them",
 		       brief_time(x->unread).s);
 	else
-		append(text, "weir came up to %s too late to what was due: the processor was busy",
+		append(text,
+		       "weir came up to %s too late to what was due: the processor was busy",
 		       brief_time(x->late).s);
 }
 
@@ -172,8 +186,9 @@ static void tell_cause(const struct judge *j, const struct episode *e, char text
 		tell_full(j, x, text);
 		break;
 	case REASON_FLOW_MAX:
-		append(text, "neither the link nor the class is at its rate: %s holds its "
-			     "packets, or they come in bursts",
+		append(text,
+		       "neither the link nor the class is at its rate: %s holds its "
+		       "packets, or they come in bursts",
 		       c->flow_max.bps && c->host_max.bps ? "flow-max or host-max"
 		       : c->flow_max.bps		  ? "flow-max"
 							  : "host-max");
@@ -182,8 +197,9 @@ static void tell_cause(const struct judge *j, const struct episode *e, char text
 		tell_host(x, text);
 		break;
 	case REASON_NONE:
-		append(text, "neither the link nor the class is at its rate: its packets come in "
-			     "bursts");
+		append(text,
+		       "neither the link nor the class is at its rate: its packets come in "
+		       "bursts");
 		break;
 	}
 }
@@ -194,16 +210,21 @@ static void tell_share(const struct judge *j, const struct policy_class *c,
 		       const struct judge_cause *x, char text[JUDGE_TEXT])
 {
 	if (c == j->link->all[0])
-		append(text, "it has no classes: say which traffic is to go first");
+		append(text, "say with classes which traffic is to go first");
+	else if (x->own >= MOST)
+		append(text, "it has nearly all there is: only a faster link, or less traffic, "
+			     "gives it more");
 	else if (!c->min_bps)
 		append(text, "give the class a min, or more weight, or limit the others (max)");
 	else if (x->over_min)
-		append(text, "it gets more than its min of %s and wants more: raise its min, or "
-			     "keep out of the class what does not belong there",
+		append(text,
+		       "it gets more than its min of %s and wants more: raise its min, or "
+		       "keep out of the class what does not belong there",
 		       brief_rate(c->min_bps).s);
 	else
-		append(text, "it asks for less than its min, and others' bursts go first: lower "
-			     "the burst of the classes with a min beside it");
+		append(text,
+		       "it asks for less than its min, and others' bursts go first: lower "
+		       "the burst of the classes with a min beside it");
 }
 
 static void tell_remedy(const struct judge *j, const struct episode *e, char text[JUDGE_TEXT])
@@ -216,7 +237,8 @@ static void tell_remedy(const struct judge *j, const struct episode *e, char tex
 	}
 	switch (e->cause.reason) {
 	case REASON_MAX:
-		append(text, "raise its max, or keep out of the class what does not belong there");
+		append(text,
+		       "raise its max, or keep out of the class what does not belong there");
 		break;
 	case REASON_ABOVE:
 		append(text, "raise the max of %s, or give this class a min within it",
@@ -229,16 +251,18 @@ static void tell_remedy(const struct judge *j, const struct episode *e, char tex
 		append(text, "raise it, if a single flow or host is to get more");
 		break;
 	case REASON_HOST:
-		append(text, "give weir a processor (real-time priority, fewer other programs), or "
-			     "use the backend \"kernel\"");
+		append(text,
+		       "give weir a processor (real-time priority, fewer other programs), or "
+		       "use the backend \"kernel\"");
 		break;
 	case REASON_NONE:
 		if (e->kind == JUDGE_DROPS)
 			append(text, "raise its limit (the delay grows with it), or its %s",
 			       c->max.bps ? "max and its burst" : "share");
 		else
-			append(text, "a shorter limit for the classes beside it, or a min for this "
-				     "one, if it is to go first");
+			append(text,
+			       "a shorter limit for the classes beside it, or a min for this "
+			       "one, if it is to go first");
 		break;
 	}
 }

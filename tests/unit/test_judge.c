@@ -465,14 +465,50 @@ static void test_why(void **state)
 
 	(void)state;
 	begin(&b);
-	assert_false(judge_why(b.judge, b.link->all[0], &f));
+	assert_false(judge_why(b.judge, b.link->all[0], JUDGE_DROPS, &f));
 	carry(of(&b, "work/other"), 10);
 	of(&b, "work/other")->over_latency += 10;
 	pass(&b, SECOND);
-	assert_false(judge_why(b.judge, b.link->all[class_of(&b, "voice")], &f));
-	assert_true(judge_why(b.judge, b.link->all[class_of(&b, "work")], &f));
+	assert_false(judge_why(b.judge, b.link->all[class_of(&b, "voice")], JUDGE_DROPS, &f));
+	assert_true(judge_why(b.judge, b.link->all[class_of(&b, "work")], JUDGE_DROPS, &f));
 	assert_string_equal(f.class->path, "work/other");
-	assert_true(judge_why(b.judge, b.link->root, &f));
+	assert_true(judge_why(b.judge, b.link->root, JUDGE_DROPS, &f));
+	carry(of(&b, "work/other"), 10);
+	of(&b, "work/other")->dropped[PKT_DROP_DEADLINE] += 30;
+	pass(&b, SECOND);
+	assert_true(judge_why(b.judge, b.link->root, JUDGE_DROPS, &f));
+	assert_int_equal(f.kind, JUDGE_DROPS);
+	assert_true(judge_why(b.judge, b.link->root, JUDGE_LATENCY, &f));
+	assert_int_equal(f.kind, JUDGE_LATENCY);
+	end(&b);
+}
+
+/* Waiting is nothing bad: it is noted for who asks, and what filled the link stays its cause.
+ */
+static void test_wait(void **state)
+{
+	struct judge_finding f;
+	struct bench b;
+
+	(void)state;
+	begin(&b);
+	judge_free(b.judge);
+	b.judge = judge_new(b.link, true);
+	assert_non_null(b.judge);
+	pass(&b, 0);
+	carry(of(&b, "work/ssh"), 200);
+	carry(of(&b, "rest"), 800);
+	of(&b, "work/ssh")->delay_sum += 200 * 3000000ULL;
+	pass(&b, SECOND);
+	carry(of(&b, "work/ssh"), 2);
+	of(&b, "work/ssh")->delay_sum += 2 * 2000000ULL;
+	pass(&b, SECOND);
+	assert_true(judge_why(b.judge, b.link->root, JUDGE_WAIT, &f));
+	says(f.what, "waited up to 3ms");
+	says(f.cause, "the link is full: this class got 20 %");
+	/* and a run that is over keeps what was */
+	pass(&b, 10 * JUDGE_HOLD);
+	assert_true(judge_why(b.judge, b.link->root, JUDGE_WAIT, &f));
 	end(&b);
 }
 
@@ -494,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_short_window),
 		cmocka_unit_test(test_inherit),
 		cmocka_unit_test(test_why),
+		cmocka_unit_test(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
