@@ -36,8 +36,8 @@ struct meter {
 	uint64_t marked;
 	uint64_t first_in, last_out;
 	bool any_in;
-	uint64_t link_bytes; /* sent by all of its link in the window */
-	uint64_t *by_leaf;   /* the same by class index; NULL: not asked for */
+	uint64_t link_bytes;		  /* sent by all of its link in the window */
+	uint64_t *by_leaf;		  /* the same by class index; NULL: not asked for */
 	const struct policy_class *class; /* of those that came last; NULL: none did */
 	struct offenders per_check[WTEST_CHECKS_MAX], wrong, dscp;
 };

@@ -247,7 +247,8 @@ static void judge_drops(const struct window *w, const struct policy_class *c,
 			const struct judge_counts *is, const struct judge_counts *was)
 {
 	bool dear = c->min_bps || c->deadline || c->max_latency || c->max_jitter;
-	uint64_t n[PKT_DROP_N], all = 0, came = judge_since(is->in_packets, was->in_packets);
+	uint64_t n[PKT_DROP_N] = {0}, all = 0,
+		 came = judge_since(is->in_packets, was->in_packets);
 	enum pkt_drop most = PKT_DROP_LIMIT;
 	struct episode *e;
 
@@ -320,7 +321,8 @@ static void judge_class(const struct window *w, const struct policy_class *c)
 {
 	const struct judge_counts *is = &w->j->is[c->index], *was = &w->j->was[c->index];
 
-	if (!memcmp(is, was, sizeof(*is)) && !is->waiting)
+	if (is->in_packets == was->in_packets && is->sent_packets == was->sent_packets &&
+	    !is->waiting && !was->waiting)
 		return;
 	judge_latency(w, c, is, was);
 	judge_jitter(w, c, is, was);
