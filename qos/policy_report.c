@@ -131,7 +131,7 @@ void policy_gather_begin(struct policy_gather *g, struct policy_report *to)
 	*g = (struct policy_gather){.to = to};
 	g->report.fn = gather;
 	g->report.arg = g;
-	g->report.stop = to->stop;
+	g->report.stop = to ? to->stop : NULL;
 }
 
 static int by_place(const void *a, const void *b)

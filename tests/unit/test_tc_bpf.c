@@ -239,7 +239,7 @@ static void each_dscp(void **state)
 /* Long filters, whose jumps go far, and further when instructions come in between. */
 static void long_jumps(void **state)
 {
-	static const unsigned lengths[] = {20, 60, 90, 120, 180, 250, 400};
+	static const unsigned lengths[] = {20, 60, 90, 120, 180, 250, 300};
 	static char text[32768];
 
 	(void)state;
