@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "qos/flow.h"
+#include "qos/segment.h"
 
 enum {
 	RING = 4,
@@ -45,6 +46,8 @@ struct ahead {
 	/* The reader's, or the caller's where there is none */
 	struct capture *capture;
 	struct siphash_key key;
+	struct segment_mss *mss; /* NULL: large segments are not asked for */
+	uint32_t mtu;
 	struct capture_packet pk;
 	enum next next; /* what was read and is not yet in a batch: pk, or the end */
 	struct note *notes, **notes_end;
@@ -138,6 +141,8 @@ static void put_packet(struct ahead *a, struct batch *b)
 	dissect_way(p->pk.dlt, data, p->pk.caplen, &p->pk.meta.way);
 	p->d.meta = &p->pk.meta;
 	p->d.hash = flow_key_hash(&a->key, &p->d.key);
+	if (a->mss)
+		segment_look(a->mss, &p->d, a->mtu);
 }
 
 /* Messages come before the packet that they came with: that begins a batch of its own. */
@@ -282,7 +287,7 @@ static void start(struct ahead *a)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-struct ahead *ahead_new(struct capture *c, const uint8_t key[16])
+struct ahead *ahead_new(struct capture *c, const uint8_t key[16], uint32_t mtu)
 {
 	struct ahead *a = calloc(1, sizeof(*a));
 
@@ -296,6 +301,11 @@ struct ahead *ahead_new(struct capture *c, const uint8_t key[16])
 	pthread_cond_init(&a->filled, NULL);
 	pthread_cond_init(&a->freed, NULL);
 	capture_get_stats(c, &a->stats);
+	a->mtu = mtu;
+	if (mtu && !(a->mss = segment_mss_new(key))) {
+		ahead_free(a);
+		return NULL;
+	}
 	for (unsigned i = 0; i < RING; i++) {
 		struct batch *b = &a->ring[i];
 
@@ -341,6 +351,7 @@ void ahead_free(struct ahead *a)
 	}
 	while (a->notes)
 		a->notes = free_note(a->notes);
+	segment_mss_free(a->mss);
 	pthread_mutex_destroy(&a->mutex);
 	pthread_cond_destroy(&a->filled);
 	pthread_cond_destroy(&a->freed);

@@ -26,9 +26,10 @@ struct ahead_packet {
 
 /*
  * Reads from c until ahead_free(); until then c is nobody else's. `key` is that of the
- * matcher that the packets will be put to. NULL: no memory.
+ * matcher that the packets will be put to. mtu: packets larger than that are looked at as
+ * large segments (segment_look()); 0: none is. NULL: no memory.
  */
-struct ahead *ahead_new(struct capture *c, const uint8_t key[16]);
+struct ahead *ahead_new(struct capture *c, const uint8_t key[16], uint32_t mtu);
 /* At any time: a reader that waits for a pipe is stopped. c may be closed afterwards. */
 void ahead_free(struct ahead *a);
 

@@ -2,6 +2,7 @@
 /* weir replay: what does this policy do to this traffic? */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gw/cmd.h"
@@ -12,8 +13,11 @@ struct args {
 	const char *policy, *link, *out, *trace;
 	char **capture;
 	int n_capture;
+	uint32_t mtu;
 	bool json;
 };
+
+enum { MTU_LEAST = 68, MTU_MOST = 65535 }; /* RFC 791; what a packet's length can say */
 
 static void warn(void *arg, const char *text)
 {
@@ -54,6 +58,7 @@ static int replay_policy(const struct policy *p, const struct args *a)
 	struct replay_opts o = {.policy = p,
 				.capture = (const char *const *)a->capture,
 				.n_capture = (size_t)a->n_capture,
+				.mtu = a->mtu,
 				.out = a->out,
 				.trace = a->trace,
 				.progress = true,
@@ -109,13 +114,24 @@ static int check_args(struct args *a, int argc, char **argv)
 	return CMD_OK;
 }
 
+static int read_mtu(struct args *a, const char *text)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || v < MTU_LEAST || v > MTU_MOST)
+		return cmd_usage(&cmd_replay, "--mtu wants a number of bytes from %d to %d",
+				 MTU_LEAST, MTU_MOST);
+	a->mtu = (uint32_t)v;
+	return CMD_OK;
+}
+
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"link", required_argument, NULL, 'l'},
-						{"trace", required_argument, NULL, 't'},
-						{"json", no_argument, NULL, 'j'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	static const struct option options[] = {
+		{"link", required_argument, NULL, 'l'},	 {"mtu", required_argument, NULL, 'm'},
+		{"trace", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	 {0}};
 	struct args a = {0};
 	int c;
 
@@ -123,6 +139,10 @@ static int run(int argc, char **argv)
 		switch (c) {
 		case 'l':
 			a.link = optarg;
+			break;
+		case 'm':
+			if (read_mtu(&a, optarg) != CMD_OK)
+				return CMD_FAIL;
 			break;
 		case 'o':
 			a.out = optarg;
@@ -146,13 +166,17 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_replay = {
 	.name = "replay",
-	.args = "POLICY CAPTURE... [--link NAME] [-o OUT.pcap] [--trace OUT.tsv] [--json]",
+	.args = "POLICY CAPTURE... [--link NAME] [--mtu BYTES] [-o OUT.pcap] [--trace OUT.tsv] "
+		"[--json]",
 	.line = "Puts captured traffic through a policy and tells what became of it",
 	.help = "  CAPTURE...       pcap or pcapng, gzip-compressed or not, - for standard "
 		"input;\n"
 		"                   several are merged in time order\n"
 		"  --link NAME      all packets are on this link; else `capture` of the links "
 		"decides\n"
+		"  --mtu BYTES      of the line (1500): larger packets are cut as a network "
+		"card "
+		"would\n"
 		"  -o OUT.pcap      writes the packets that left, as and when they left\n"
 		"  --trace OUT.tsv  writes a line for each packet, in the order of the "
 		"capture\n"

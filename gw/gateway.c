@@ -10,10 +10,10 @@
 #include <time.h>
 
 #include "gw/gateway_priv.h"
+#include "qos/segment.h"
 
 #define HELD_MAX 60000u	 /* below NFQ_HELD_MAX: our limits bite before the kernel's */
 #define ON_THE_WAY 2048u /* packets that the kernel holds and we have not read yet */
-#define WHOLE_SEGMENTS_FROM UINT64_C(500000000) /* bit/s: 64 KB take about 1 ms */
 #define MTU_USUAL 1500u
 
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
@@ -75,7 +75,7 @@ void gateway_tell_missing(const struct gateway *g, const struct glink *l)
 
 bool gateway_gso(const struct policy_link *l)
 {
-	return l->rate.bps >= WHOLE_SEGMENTS_FROM;
+	return segment_whole(l);
 }
 
 uint64_t gateway_dscp(const struct policy *p)

@@ -144,10 +144,13 @@ struct holder {
 
 enum { HOLDER_FIRST = 256, HELD_OVERHEAD = sizeof(struct held) + 2 * sizeof(void *) };
 
-/* Ids count up, so that the neighbours in a table by remainder are all different. */
+/*
+ * Ids count up, so that the neighbours in a table by remainder are all different. Those of the
+ * pieces of a packet differ in the bits from 40 on alone: they are spread by them.
+ */
 static size_t home(const struct holder *h, uint64_t id)
 {
-	return (size_t)id & h->mask;
+	return (size_t)(id + (id >> 40) * 0x9e3779b1u) & h->mask;
 }
 
 static size_t find(const struct holder *h, uint64_t id)

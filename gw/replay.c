@@ -5,32 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gw/ahead.h"
+#include "gw/fail.h"
 #include "gw/outfile.h"
-#include "gw/outpcap.h"
 #include "gw/progress.h"
-#include "gw/trace.h"
+#include "gw/replay_sink.h"
 
 #define HELD_MAX ((size_t)1 << 30) /* bytes of packets that wait, for `-o` */
-
-/* How many packets ahead a flow is fetched: a packet takes about as long as a miss. */
-enum { SOONER = 4, LATER = 8 };
 
 struct replay {
 	struct replay_opts o;
 	struct capture *capture;
-	struct ahead *ahead;
 	struct engine *engine;
-	struct trace *trace;
-	struct outpcap *out;
-	struct holder *held;
+	struct drive_capture from;
+	struct replay_sink sink;
 	struct progress bar;
-	/* For `-o`: the packet that has just come, copied only if it has to wait. */
-	const struct ahead_packet *here;
-	uint8_t *scratch;
-	size_t scratch_size;
-	uint64_t unwritten; /* packets that left and are not in the output */
 	struct replay_result result;
+	struct drive drive;
 };
 
 static void warn(void *arg, const char *text)
@@ -42,140 +32,31 @@ static void warn(void *arg, const char *text)
 		r->o.warn(r->o.arg, text);
 }
 
-static void passed(struct replay *r, const struct capture_packet *pk, const char *reason)
-{
-	struct replay_result *res = &r->result;
-	size_t i = 0;
-
-	while (i < res->n_passed && strcmp(res->passed[i].reason, reason))
-		i++;
-	if (i == res->n_passed) {
-		if (i == REPLAY_REASONS)
-			i--;
-		else
-			res->n_passed++;
-		res->passed[i].reason = i == REPLAY_REASONS - 1 ? "other" : reason;
-	}
-	res->passed[i].packets++;
-	res->passed[i].bytes += pk->wirelen;
-	if (r->trace)
-		trace_passed(r->trace, pk->number, pk->when, reason);
-}
-
-static void rewrite(const struct engine_event *ev, uint8_t *ip, uint32_t caplen)
-{
-	/* the fixed header was believed, so it was captured */
-	if (caplen < 20 || (*ip >> 4 == 6 && caplen < 40))
-		return;
-	if (ev->set_dscp >= 0)
-		dissect_set_dscp(ip, (unsigned)ev->set_dscp);
-	if (ev->set_ce)
-		dissect_set_ce(ip);
-}
-
-/* The packet that has just come leaves at once. */
-static void write_here(struct replay *r, const struct engine_event *ev)
-{
-	const struct capture_packet *pk = &r->here->pk;
-	uint32_t ip = r->here->ip;
-	const uint8_t *data = pk->data;
-
-	r->here = NULL;
-	if (ev->what != ENGINE_SENT)
-		return;
-	if (ev->set_dscp >= 0 || ev->set_ce) {
-		if (r->scratch_size < pk->caplen) {
-			uint8_t *bigger = realloc(r->scratch, pk->caplen);
-
-			if (!bigger) {
-				r->unwritten++;
-				return;
-			}
-			r->scratch = bigger;
-			r->scratch_size = pk->caplen;
-		}
-		memcpy(r->scratch, data, pk->caplen);
-		rewrite(ev, r->scratch + ip, pk->caplen - ip);
-		data = r->scratch;
-	}
-	outpcap_write(r->out, ev->when, data, pk->caplen, pk->wirelen, ip);
-}
-
-static void write_held(struct replay *r, const struct engine_event *ev)
-{
-	struct held *h = holder_take(r->held, ev->id);
-
-	if (ev->what == ENGINE_SENT) {
-		if (h) {
-			rewrite(ev, h->data + h->ip_offset, h->caplen - h->ip_offset);
-			outpcap_write(r->out, ev->when, h->data, h->caplen, h->wirelen,
-				      h->ip_offset);
-		} else {
-			r->unwritten++;
-		}
-	}
-	free(h);
-}
-
-static void happen(struct replay *r, const struct engine_event *ev)
-{
-	r->result.end = ev->when;
-	if (r->trace) {
-		if (ev->what == ENGINE_SENT)
-			trace_sent(r->trace, ev->id, ev->when, ev->set_ce ? "marked" : NULL);
-		else
-			trace_dropped(r->trace, ev->id, account_drop_name(ev->drop));
-	}
-	if (r->out) {
-		if (r->here && ev->id == r->here->pk.number)
-			write_here(r, ev);
-		else
-			write_held(r, ev);
-	}
-}
-
-static void drain(struct replay *r, uint64_t now)
-{
-	struct engine_event ev;
-
-	while (engine_poll(r->engine, now, &ev) != ENGINE_NOTHING)
-		happen(r, &ev);
-}
-
-static void arrive(struct replay *r, const struct ahead_packet *p)
-{
-	const struct capture_packet *pk = &p->pk;
-	struct engine_ticket t;
-
-	r->result.packets++;
-	r->result.last = r->result.end = pk->when;
-	if (p->why) {
-		passed(r, pk, p->why);
-		return;
-	}
-	if (engine_packet(r->engine, pk->when, pk->number, &p->d, &t) == ENGINE_PASSED) {
-		passed(r, pk, "no-link");
-		return;
-	}
-	if (r->trace)
-		trace_arrive(r->trace, pk->number, pk->when, t.link->name, t.class->path,
-			     t.len);
-	if (r->out)
-		r->here = p;
-	drain(r, pk->when);
-	/* one that cannot be held is missed when it leaves */
-	if (r->here)
-		holder_put(r->held, pk->number, pk->data, pk->caplen, pk->wirelen, p->ip);
-	r->here = NULL;
-}
-
 static void show_progress(struct replay *r)
 {
 	struct capture_stats s;
 
-	ahead_get_stats(r->ahead, &s);
+	ahead_get_stats(r->from.ahead, &s);
 	progress_update(&r->bar, s.bytes_read, s.bytes_total, s.packets);
 }
+
+static uint64_t when(void *arg)
+{
+	struct replay *r = arg;
+
+	return drive_capture_when(&r->from);
+}
+
+static size_t next(void *arg, const struct ahead_packet **v)
+{
+	struct replay *r = arg;
+
+	if (progress_due(&r->bar))
+		show_progress(r);
+	return drive_capture_source.next(&r->from, v);
+}
+
+static const struct drive_source source = {.when = when, .next = next};
 
 static int compare_reasons(const void *a, const void *b)
 {
@@ -187,61 +68,51 @@ static int compare_reasons(const void *a, const void *b)
 /* Ends the outputs; of several errors the first is told. */
 static int close_outputs(struct replay *r, char *err, size_t errsize)
 {
+	struct replay_sink *s = &r->sink;
 	char more[1024] = "";
 	int status = 0;
 
-	if (r->trace && trace_close(r->trace, err, errsize))
+	if (s->trace && trace_close(s->trace, err, errsize))
 		status = -1;
-	r->trace = NULL;
-	if (r->out &&
-	    outpcap_close(r->out, status ? more : err, status ? sizeof(more) : errsize))
+	s->trace = NULL;
+	if (s->out &&
+	    outpcap_close(s->out, status ? more : err, status ? sizeof(more) : errsize))
 		status = -1;
-	r->out = NULL;
-	if (!status && r->unwritten) {
-		snprintf(err, errsize, "%s: %llu packets that left are missing: no memory",
-			 r->o.out, (unsigned long long)r->unwritten);
-		status = -1;
-	}
+	s->out = NULL;
+	if (!status && s->unwritten)
+		status = fail_with(err, errsize, "%s: %llu packets that left are missing: %s",
+				   r->o.out, (unsigned long long)s->unwritten,
+				   s->other_type ? "they have another link type than those "
+						   "before them"
+						 : "no memory");
 	return status;
 }
 
-static void run_packets(struct replay *r, const struct ahead_packet *p, size_t n)
+/* The trace and the output are told to end in any case. */
+static int run_all(struct replay *r, char *err, size_t errsize)
 {
-	uint64_t t;
-
-	for (size_t i = 0; i < n; i++, p++) {
-		if (i + LATER < n)
-			engine_prefetch(r->engine, &p[SOONER].d, &p[LATER].d);
-		while ((t = engine_next(r->engine)) <= p->pk.when)
-			drain(r, t);
-		arrive(r, p);
-		if (progress_due(&r->bar))
-			show_progress(r);
-	}
+	if (drive_run(&r->drive))
+		return fail_with(err, errsize, "the engine stands still");
+	if (ahead_failed(r->from.ahead) || r->sink.no_memory)
+		return fail_with(err, errsize, "no memory to read on after packet %llu",
+				 (unsigned long long)r->result.packets);
+	return close_outputs(r, err, errsize);
 }
 
 int replay_run(struct replay *r, char *err, size_t errsize)
 {
-	const struct ahead_packet *p;
-	uint64_t t;
-	size_t n;
+	int status;
 
 	if (r->o.progress)
 		progress_start(&r->bar, "replay");
-	while ((n = ahead_next(r->ahead, &p, warn, r)))
-		run_packets(r, p, n);
-	while ((t = engine_next(r->engine)) != NEVER)
-		drain(r, t);
+	status = run_all(r, err, errsize);
 	if (r->o.progress)
 		progress_end(&r->bar);
-	ahead_get_stats(r->ahead, &r->result.capture);
+	ahead_get_stats(r->from.ahead, &r->result.capture);
+	r->result.segments = r->drive.segments;
 	qsort(r->result.passed, r->result.n_passed, sizeof(r->result.passed[0]),
 	      compare_reasons);
-	if (!ahead_failed(r->ahead))
-		return close_outputs(r, err, errsize);
-	snprintf(err, errsize, "no memory to read on after packet %llu",
-		 (unsigned long long)r->result.packets);
-	return -1;
+	return status;
 }
 
 const struct replay_result *replay_result(const struct replay *r)
@@ -266,21 +137,22 @@ static int open_outputs(struct replay *r, char *err, size_t errsize)
 	if (r->o.trace) {
 		if (check_output(r, r->o.trace, NULL, err, errsize))
 			return -1;
-		r->trace = trace_open(r->o.trace, err, errsize);
-		if (!r->trace)
+		r->sink.trace = trace_open(r->o.trace, err, errsize);
+		if (!r->sink.trace)
 			return -1;
 	}
 	if (r->o.out) {
 		if (check_output(r, r->o.out, r->o.trace, err, errsize))
 			return -1;
-		r->held = holder_new(HELD_MAX);
-		if (!r->held) {
+		r->sink.held = holder_new(HELD_MAX);
+		if (!r->sink.held) {
 			snprintf(err, errsize, "out of memory");
 			return -1;
 		}
-		r->out = outpcap_open(r->o.out, capture_dlt(r->capture),
-				      capture_snaplen(r->capture), err, errsize);
-		if (!r->out)
+		r->sink.out_dlt = capture_dlt(r->capture);
+		r->sink.out = outpcap_open(r->o.out, r->sink.out_dlt,
+					   capture_snaplen(r->capture), err, errsize);
+		if (!r->sink.out)
 			return -1;
 	}
 	return 0;
@@ -317,8 +189,10 @@ struct replay *replay_open(const struct replay_opts *o, struct policy_report *re
 		replay_close(r);
 		return NULL;
 	}
-	r->ahead = ahead_new(r->capture, eo.key);
-	if (!r->ahead) {
+	r->result.mtu = o->mtu ? o->mtu : SEGMENT_MTU;
+	r->from = (struct drive_capture){
+		.ahead = ahead_new(r->capture, eo.key, r->result.mtu), .warn = warn, .arg = r};
+	if (!r->from.ahead) {
 		snprintf(err, errsize, "out of memory");
 		replay_close(r);
 		return NULL;
@@ -326,6 +200,14 @@ struct replay *replay_open(const struct replay_opts *o, struct policy_report *re
 	r->result.policy = o->policy;
 	r->result.link = o->link;
 	r->result.engine = r->engine;
+	drive_init(&r->drive, o->policy, o->link);
+	r->drive.engine = r->engine;
+	r->drive.source = &source;
+	r->drive.from = r;
+	r->drive.sink = &replay_sink;
+	r->drive.to = &r->sink;
+	r->sink.result = &r->result;
+	r->sink.drive = &r->drive;
 	return r;
 }
 
@@ -336,10 +218,10 @@ void replay_close(struct replay *r)
 	if (!r)
 		return;
 	close_outputs(r, err, sizeof(err));
-	holder_free(r->held);
-	free(r->scratch);
+	holder_free(r->sink.held);
+	replay_sink_fini(&r->sink);
 	engine_free(r->engine);
-	ahead_free(r->ahead);
+	ahead_free(r->from.ahead);
 	if (r->capture)
 		capture_close(r->capture);
 	free(r);

@@ -15,6 +15,7 @@
 #define WEIR_GW_REPLAY_H
 
 #include "gw/capture.h"
+#include "gw/drive.h"
 #include "qos/engine.h"
 
 struct replay;
@@ -24,6 +25,7 @@ struct replay_opts {
 	const struct policy_link *link; /* all packets are on it; NULL: `capture` decides */
 	const char *const *capture;
 	size_t n_capture;
+	uint32_t mtu; /* of the line: larger packets are large segments; 0: SEGMENT_MTU */
 	const char *out, *trace; /* files to write, "-": stdout; NULL: none */
 	bool progress;		 /* show a bar when it takes long */
 	/* of captures that turn out broken: one line each, without "warning" */
@@ -43,7 +45,9 @@ struct replay_result {
 	const struct policy_link *link; /* as in the options */
 	const struct engine *engine;
 	struct capture_stats capture;
-	uint64_t packets;
+	uint64_t packets; /* of the captures; a large segment is one */
+	struct drive_segments segments;
+	uint32_t mtu;
 	uint64_t first, last; /* ns: arrival of the first and last packet; 0 when none came */
 	uint64_t end;	      /* ns: when the last packet came, left or was dropped */
 	struct replay_passed passed[REPLAY_REASONS]; /* in the order of their names */

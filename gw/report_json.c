@@ -169,6 +169,18 @@ static json_t *capture(const struct replay_result *r)
 	return j;
 }
 
+static json_t *segments(const struct replay_result *r)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "mtu", json_number(r->mtu));
+	json_object_set_new(j, "packets", json_number(r->segments.packets));
+	json_object_set_new(j, "pieces", json_number(r->segments.pieces));
+	json_object_set_new(j, "whole", json_number(r->segments.whole));
+	json_object_set_new(j, "unknown", json_number(r->segments.unknown));
+	return j;
+}
+
 json_t *report_packets(const struct engine_stats *s)
 {
 	json_t *j = json_object();
@@ -218,6 +230,8 @@ int report_json(FILE *f, const struct replay_result *r)
 	json_head(j);
 	json_object_set_new(j, "policy", json_text(r->policy->file));
 	json_object_set_new(j, "capture", capture(r));
+	if (r->segments.packets || r->segments.whole || r->segments.unknown)
+		json_object_set_new(j, "large_segments", segments(r));
 	json_object_set_new(j, "links", links(r));
 	json_object_set_new(j, "passed", passed(r));
 	json_object_set_new(j, "packets", report_packets(&s));

@@ -249,6 +249,30 @@ static void print_capture(FILE *f, const struct replay_result *r)
 		fprintf(f, "captures that end too early: %" PRIu64 "\n", c->truncated);
 }
 
+/* Packets larger than those of the line, and what was done with them. */
+static void print_segments(FILE *f, const struct replay_result *r)
+{
+	const struct drive_segments *s = &r->segments;
+
+	if (s->packets)
+		fprintf(f,
+			"large segments: %" PRIu64 " packets of the captures are %" PRIu64
+			" packets on the line, and counted so\n",
+			s->packets, s->pieces);
+	if (s->whole)
+		fprintf(f,
+			"large segments: %" PRIu64 " packets, scheduled whole, as the gateway "
+						   "does from 500 mbit/s on, and "
+			"charged in pieces\n",
+			s->whole);
+	if (s->unknown)
+		fprintf(f,
+			"larger than %u bytes and no TCP: %" PRIu64
+			" packets, scheduled whole and charged in such pieces: the captures do "
+			"not tell how they were cut\n",
+			r->mtu, s->unknown);
+}
+
 static void print_notes(FILE *f, const struct replay_result *r)
 {
 	struct engine_stats s;
@@ -262,6 +286,7 @@ static void print_notes(FILE *f, const struct replay_result *r)
 	if (r->n_passed)
 		fputc('\n', f);
 	print_capture(f, r);
+	print_segments(f, r);
 	if (s.lying)
 		fprintf(f, "packets whose lengths lie: %" PRIu64 "\n", s.lying);
 	if (s.truncated)

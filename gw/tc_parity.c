@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gw/ahead.h"
+#include "gw/drive.h"
 #include "gw/fail.h"
 #include "gw/tc_stage.h"
 #include "gw/tc_state.h"
@@ -48,13 +48,15 @@ struct tc_parity {
 	struct tc_parity_opts o;
 	struct tc_parity_result result;
 	struct capture *capture;
-	struct ahead *ahead;
+	struct drive_capture from;
 	struct engine *engine;
 	struct device *device; /* as result.link */
 	int fd;
 	uint32_t orphans; /* later fragments that were asked about alone */
 	struct kept batch[BATCH];
 	size_t n;
+	char why[512]; /* that the driver was stopped */
+	struct drive drive;
 };
 
 const char *tc_parity_why_name(enum tc_parity_why why)
@@ -344,63 +346,88 @@ static bool keep_other(struct tc_parity *t, const struct ahead_packet *p, struct
 	return true;
 }
 
-static bool keep_ip(struct tc_parity *t, const struct ahead_packet *p, struct kept *k)
+static void keep_ip(struct tc_parity *t, const struct ahead_packet *p,
+		    const struct engine_ticket *ticket, struct kept *k)
 {
-	struct engine_ticket ticket;
-	struct engine_event ev;
-
-	/* classes are all that counts: whatever waits is let go, or dropped, meanwhile */
-	while (engine_next(t->engine) <= p->pk.when)
-		while (engine_poll(t->engine, p->pk.when, &ev) != ENGINE_NOTHING)
-			;
-	if (engine_packet(t->engine, p->pk.when, p->pk.number, &p->d, &ticket) == ENGINE_PASSED)
-		return false;
-	while (engine_poll(t->engine, p->pk.when, &ev) != ENGINE_NOTHING)
-		;
-	k->class = ticket.class;
-	k->charged = ticket.len;
-	k->device = device_of(t, ticket.link);
+	k->class = ticket->class;
+	k->charged = ticket->len;
+	k->device = device_of(t, ticket->link);
 	k->p.protocol = p->d.flags & DISSECT_V6 ? ETH_P_IPV6 : ETH_P_IP;
 	k->p.len = p->d.len < TC_STAGE_MTU ? p->d.len : TC_STAGE_MTU;
 	k->mem = calloc(1, k->p.len);
 	if (k->mem)
 		memcpy(k->mem, p->d.ip, p->d.caplen < k->p.len ? p->d.caplen : k->p.len);
 	class_of(t, p, k);
-	return true;
 }
 
-static int arrive(struct tc_parity *t, const struct ahead_packet *p, char *err, size_t errsize)
+/* The packet that was kept last is in the batch; a full one goes through the kernel. */
+static void kept(struct tc_parity *t, struct kept *k)
 {
-	struct kept *k = &t->batch[t->n];
+	int failed = 0;
 
-	t->result.packets++;
-	*k = (struct kept){.number = p->pk.number};
-	if (!(p->why ? keep_other(t, p, k) : keep_ip(t, p, k))) {
-		t->result.passed++;
-		return 0;
-	}
 	k->p.data = k->mem;
 	k->p.ifindex = t->device[k->device].ifindex;
 	t->n++;
 	if (!k->mem)
-		return fail_with(err, errsize, "%s", strerror(ENOMEM));
-	return t->n == BATCH ? run_batch(t, err, errsize) : 0;
+		failed = fail_with(t->why, sizeof(t->why), "%s", strerror(ENOMEM));
+	else if (t->n == BATCH)
+		failed = run_batch(t, t->why, sizeof(t->why));
+	t->drive.stop |= failed != 0;
 }
+
+/* ---- What the driver tells: classes are all that counts, whatever waits or is dropped. */
+
+static uint64_t id(void *arg, const struct drive_unit *u)
+{
+	struct tc_parity *t = arg;
+
+	t->result.packets++;
+	return u->p->pk.number;
+}
+
+static void passed(void *arg, const struct drive_unit *u, const char *why)
+{
+	struct tc_parity *t = arg;
+	struct kept *k = &t->batch[t->n];
+
+	(void)why;
+	*k = (struct kept){.number = u->p->pk.number};
+	if (!u->d && keep_other(t, u->p, k))
+		kept(t, k);
+	else
+		t->result.passed++;
+}
+
+static void queued(void *arg, const struct drive_unit *u, const struct engine_ticket *ticket)
+{
+	struct tc_parity *t = arg;
+	struct kept *k = &t->batch[t->n];
+
+	*k = (struct kept){.number = u->p->pk.number};
+	keep_ip(t, u->p, ticket, k);
+	kept(t, k);
+}
+
+static void happened(void *arg, const struct engine_event *ev)
+{
+	(void)arg;
+	(void)ev;
+}
+
+static const struct drive_sink sink = {
+	.id = id, .passed = passed, .queued = queued, .happened = happened};
 
 int tc_parity_run(struct tc_parity *t, char *err, size_t errsize)
 {
-	const struct ahead_packet *p;
-	int failed = 0;
-	size_t n;
-
-	while (!failed && (n = ahead_next(t->ahead, &p, t->o.warn, t->o.arg)))
-		for (size_t i = 0; i < n && !failed; i++)
-			failed = arrive(t, &p[i], err, errsize);
-	if (!failed && t->n)
-		failed = run_batch(t, err, errsize);
-	if (!failed && ahead_failed(t->ahead))
-		failed = fail_with(err, errsize, "%s", strerror(ENOMEM));
-	return failed;
+	if (drive_run(&t->drive))
+		return fail_with(err, errsize, "the engine stands still");
+	if (t->drive.stop)
+		return fail_with(err, errsize, "%s", t->why);
+	if (t->n && run_batch(t, err, errsize))
+		return -1;
+	if (ahead_failed(t->from.ahead))
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	return 0;
 }
 
 const struct tc_parity_result *tc_parity_result(const struct tc_parity *t)
@@ -451,13 +478,16 @@ static int set_stage(struct tc_parity *t, struct policy_report *r, char *err, si
 	/* time begins with the first packet, if there is any */
 	(void)capture_begins(t->capture, &eo.now);
 	t->engine = engine_new(p, &eo, r);
-	t->ahead = t->engine ? ahead_new(t->capture, eo.key) : NULL;
+	/* large segments as they are: tc gets them so */
+	if (t->engine)
+		t->from.ahead = ahead_new(t->capture, eo.key, 0);
 	t->result.link = calloc(p->n_link, sizeof(*t->result.link));
 	t->device = calloc(p->n_link, sizeof(*t->device));
-	if (!t->ahead || !t->result.link || !t->device)
+	if (!t->from.ahead || !t->result.link || !t->device)
 		return r->errors ? -1 : fail_with(err, errsize, "%s", strerror(ENOMEM));
 	if (tc_probe(&can, err, errsize) || tc_stage_enter(err, errsize))
 		return -1;
+	t->drive.engine = t->engine;
 	t->fd = tc_stage_socket(err, errsize);
 	if (t->fd < 0)
 		return -1;
@@ -480,6 +510,13 @@ struct tc_parity *tc_parity_open(const struct tc_parity_opts *o, struct policy_r
 	}
 	t->o = *o;
 	t->fd = -1;
+	t->from.warn = o->warn;
+	t->from.arg = o->arg;
+	drive_init(&t->drive, o->policy, o->link);
+	t->drive.source = &drive_capture_source;
+	t->drive.from = &t->from;
+	t->drive.sink = &sink;
+	t->drive.to = t;
 	/* before the namespace is left: a file's name means what it means there */
 	t->capture = capture_open(o->capture, o->n_capture, err, errsize);
 	if (!t->capture || set_stage(t, r, err, errsize)) {
@@ -507,8 +544,7 @@ void tc_parity_close(struct tc_parity *t)
 	free(t->result.link);
 	free(t->device);
 	engine_free(t->engine);
-	if (t->ahead)
-		ahead_free(t->ahead);
+	ahead_free(t->from.ahead);
 	if (t->capture)
 		capture_close(t->capture);
 	if (t->fd >= 0)

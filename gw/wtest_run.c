@@ -2,16 +2,15 @@
 /*
  * Runs one policy test: the packets of its captures and streams, merged in time, through
  * the engine, under the eyes of its expectations. At one instant what the engine has
- * due goes first, then the captures, then the streams in their order.
+ * due goes first (drive.h), then the captures, then the streams in their order.
  */
 #include "gw/capture.h"
+#include "gw/drive.h"
 #include "gw/wtest_watch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define IDLE_MAX 100000 /* polls in a row in which neither time nor a packet moved */
 
 struct slot {
 	struct wpacket p;
@@ -25,14 +24,17 @@ struct run {
 	struct policy_report *report;
 	struct engine *engine;
 	struct capture *capture;
-	struct capture_packet head; /* the capture's next packet */
-	bool has_head;
+	struct drive_capture from;
+	struct ahead_packet made_packet; /* of a stream: what the driver is given */
+	struct synth_packet made_bytes;
+	struct wpacket now; /* the packet that the driver has got */
 	struct synth *synth;
 	uint64_t made; /* synthetic packets so far */
 	uint64_t per_stream[SYNTH_STREAMS_MAX];
 	struct slot *slot; /* of the packets that wait; the engine's id is the index */
 	uint32_t n_slot, cap_slot, free_slot;
 	struct watch watch;
+	struct drive drive;
 };
 
 static void stop(struct run *r, struct policy_mark at, char *why)
@@ -44,6 +46,7 @@ static void stop(struct run *r, struct policy_mark at, char *why)
 	r->res->status = WTEST_ERROR;
 	r->res->error = why;
 	r->res->error_at = at;
+	r->drive.stop = true;
 }
 
 static void warn(void *arg, const char *text)
@@ -51,11 +54,6 @@ static void warn(void *arg, const char *text)
 	struct run *r = arg;
 
 	policy_complain(r->report, POLICY_WARNING, r->file->path, r->test->at, "%s", text);
-}
-
-static void next_head(struct run *r)
-{
-	r->has_head = r->capture && capture_next(r->capture, &r->head, warn, r);
 }
 
 static bool slot_get(struct run *r, uint32_t *index)
@@ -92,8 +90,113 @@ static uint64_t time_on_link(const struct policy_link *l, uint32_t len)
 	return (uint64_t)(((unsigned __int128)bits * 1000000000 + rate - 1) / rate);
 }
 
-static void event(struct run *r, const struct engine_event *ev)
+/* ---- What the driver asks for: the source. */
+
+static uint64_t capture_when(struct run *r)
 {
+	return r->capture ? drive_capture_when(&r->from) : NEVER;
+}
+
+static uint64_t when(void *arg)
+{
+	struct run *r = arg;
+	uint64_t from_cap = capture_when(r), from_syn = synth_when(r->synth);
+
+	return from_cap < from_syn ? from_cap : from_syn;
+}
+
+static size_t from_synth(struct run *r, const struct ahead_packet **v)
+{
+	struct synth_packet *pk = &r->made_bytes;
+	struct ahead_packet *p = &r->made_packet;
+
+	if (!synth_next(r->synth, pk))
+		return 0;
+	if (++r->made > WTEST_MADE_MAX) {
+		stop(r, r->test->stream[pk->stream].at,
+		     watch_text("the traffic is more than %u packets", WTEST_MADE_MAX));
+		return 0;
+	}
+	r->now = (struct wpacket){.stream = (int)pk->stream,
+				  .flow = pk->flow,
+				  .number = ++r->per_stream[pk->stream]};
+	*p = (struct ahead_packet){.pk = {.when = pk->when}};
+	if (dissect_ip(pk->data, pk->caplen, pk->len, &p->d))
+		p->why = "bad-ip";
+	*v = p;
+	return 1;
+}
+
+static size_t next(void *arg, const struct ahead_packet **v)
+{
+	struct run *r = arg;
+
+	if (capture_when(r) > synth_when(r->synth))
+		return from_synth(r, v);
+	*v = drive_capture_one(&r->from);
+	r->now = (struct wpacket){.number = (*v)->pk.number, .stream = -1};
+	return 1;
+}
+
+static const struct drive_source source = {.when = when, .next = next};
+
+/* ---- What it tells: the sink. */
+
+static uint64_t id(void *arg, const struct drive_unit *u)
+{
+	struct run *r = arg;
+	uint32_t index = 0;
+
+	(void)u;
+	if (!slot_get(r, &index))
+		stop(r, r->test->at, watch_text("no memory"));
+	return index;
+}
+
+/* What is known of the unit before it is on a link. */
+static struct wpacket unit(struct run *r, const struct drive_unit *u)
+{
+	struct wpacket p = r->now;
+
+	p.when = u->p->pk.when;
+	if (u->d) {
+		p.key = u->d->key;
+		p.dscp = u->d->dscp;
+		p.len = u->d->len;
+	}
+	r->res->packets++;
+	return p;
+}
+
+static void passed(void *arg, const struct drive_unit *u, const char *why)
+{
+	struct run *r = arg;
+	struct engine_ticket none = {0};
+	struct wpacket p = unit(r, u);
+
+	(void)why;
+	watch_came(&r->watch, &p, u->d, &none);
+	r->res->passed++;
+	slot_put(r, (uint32_t)u->id);
+	if (p.stream >= 0 && r->test->stream[p.stream].kind == SYNTH_GREEDY)
+		stop(r, r->test->stream[p.stream].at,
+		     watch_text("stream \"%s\" is greedy, but its packets are on no link",
+				r->test->stream[p.stream].name));
+}
+
+static void queued(void *arg, const struct drive_unit *u, const struct engine_ticket *t)
+{
+	struct run *r = arg;
+	struct wpacket p = unit(r, u);
+
+	p.len = t->len;
+	watch_came(&r->watch, &p, u->d, t);
+	r->slot[u->id].p = p;
+}
+
+static void happened(void *arg, const struct engine_event *ev)
+{
+	struct run *r = arg;
 	struct slot *s = &r->slot[ev->id];
 
 	watch_event(&r->watch, &s->p, ev);
@@ -109,110 +212,15 @@ static void event(struct run *r, const struct engine_event *ev)
 	slot_put(r, (uint32_t)ev->id);
 }
 
-/* All that happens at `now`; how much that was. */
-static unsigned drain(struct run *r, uint64_t now)
-{
-	struct engine_event ev;
-	unsigned n = 0;
+static const struct drive_sink sink = {
+	.id = id, .passed = passed, .queued = queued, .happened = happened};
 
-	while (engine_poll(r->engine, now, &ev) != ENGINE_NOTHING) {
-		event(r, &ev);
-		n++;
-	}
-	return n;
-}
-
-/* One packet comes. d is NULL when it is not IP: then it is on no link. */
-static void arrive(struct run *r, uint64_t when, struct wpacket *p, const struct dissected *d)
-{
-	struct engine_ticket ticket = {0};
-	uint32_t index;
-
-	if (!slot_get(r, &index)) {
-		stop(r, r->test->at, watch_text("no memory"));
-		return;
-	}
-	p->when = when;
-	if (d) {
-		p->key = d->key;
-		p->dscp = d->dscp;
-	}
-	r->res->packets++;
-	if (d && engine_packet(r->engine, when, index, d, &ticket) == ENGINE_QUEUED) {
-		p->len = ticket.len;
-		watch_came(&r->watch, p, d, &ticket);
-		r->slot[index].p = *p;
-		drain(r, when);
-		return;
-	}
-	ticket = (struct engine_ticket){0};
-	p->len = d ? d->len : 0;
-	watch_came(&r->watch, p, d, &ticket);
-	r->res->passed++;
-	slot_put(r, index);
-	if (p->stream >= 0 && r->test->stream[p->stream].kind == SYNTH_GREEDY)
-		stop(r, r->test->stream[p->stream].at,
-		     watch_text("stream \"%s\" is greedy, but its packets are on no link",
-				r->test->stream[p->stream].name));
-}
-
-static void from_capture(struct run *r)
-{
-	const struct capture_packet *c = &r->head;
-	struct wpacket p = {.number = c->number, .stream = -1};
-	struct dissected d;
-	const char *why;
-	int at = dissect_link(c->dlt, c->data, c->caplen, c->wirelen, &why);
-	bool ip = at >= 0 && !dissect_ip(c->data + at, c->caplen - (uint32_t)at,
-					 c->wirelen - (uint32_t)at, &d);
-
-	if (ip)
-		d.meta = &c->meta;
-	arrive(r, c->when, &p, ip ? &d : NULL);
-	next_head(r);
-}
-
-static void from_synth(struct run *r)
-{
-	struct synth_packet pk;
-	struct wpacket p = {0};
-	struct dissected d;
-
-	if (!synth_next(r->synth, &pk))
-		return;
-	if (++r->made > WTEST_MADE_MAX) {
-		stop(r, r->test->stream[pk.stream].at,
-		     watch_text("the traffic is more than %u packets", WTEST_MADE_MAX));
-		return;
-	}
-	p.stream = (int)pk.stream;
-	p.flow = pk.flow;
-	p.number = ++r->per_stream[pk.stream];
-	arrive(r, pk.when, &p, dissect_ip(pk.data, pk.caplen, pk.len, &d) ? NULL : &d);
-}
+/* ---- */
 
 static void drive(struct run *r)
 {
-	unsigned idle = 0;
-
-	while (!r->res->error) {
-		uint64_t from_cap = r->has_head ? r->head.when : NEVER;
-		uint64_t from_syn = synth_when(r->synth);
-		uint64_t due = engine_next(r->engine);
-
-		if (due != NEVER && due <= from_cap && due <= from_syn) {
-			if (drain(r, due))
-				idle = 0;
-			else if (++idle > IDLE_MAX)
-				stop(r, r->test->at, watch_text("the engine stands still"));
-		} else if (r->has_head && from_cap <= from_syn) {
-			from_capture(r);
-		} else if (from_syn != NEVER) {
-			from_synth(r);
-		} else {
-			break;
-		}
-	}
+	if (drive_run(&r->drive))
+		stop(r, r->test->at, watch_text("the engine stands still"));
 }
 
 /* Captures, engine, streams; false after stop(). */
@@ -229,24 +237,47 @@ static bool set_up(struct run *r)
 			stop(r, at, watch_text("%s", err));
 			return false;
 		}
-		next_head(r);
-		if (!r->has_head && !r->test->n_stream) {
+		if (!capture_begins(r->capture, &opts.now) && !r->test->n_stream) {
 			stop(r, at, watch_text("no packet in %s", r->test->capture[0]));
 			return false;
 		}
-		opts.now = r->has_head ? r->head.when : 0;
+		r->from = (struct drive_capture){
+			.ahead = ahead_new(r->capture, opts.key, SEGMENT_MTU),
+			.warn = warn,
+			.arg = r};
+		if (!r->from.ahead) {
+			stop(r, at, watch_text("no memory"));
+			return false;
+		}
 	}
 	r->engine = engine_new(r->file->policy, &opts, r->report);
 	if (!r->engine) {
 		stop(r, at, watch_text("no memory, or a filter of the policy that fails"));
 		return false;
 	}
+	r->drive.engine = r->engine;
 	r->synth = synth_new(r->test->stream, r->test->n_stream, opts.now);
 	if (!r->synth || watch_init(&r->watch, r->test, r->file->policy, r->engine, opts.now)) {
 		stop(r, at, watch_text("no memory"));
 		return false;
 	}
 	return true;
+}
+
+/* A verdict on a part of the traffic is none. */
+static void check_whole(struct run *r)
+{
+	struct capture_stats s;
+
+	if (!r->capture || r->res->error)
+		return;
+	ahead_get_stats(r->from.ahead, &s);
+	if (s.truncated)
+		stop(r, r->test->at,
+		     watch_text("the capture could be read only in part, up to packet %llu",
+				(unsigned long long)s.packets));
+	else if (ahead_failed(r->from.ahead))
+		stop(r, r->test->at, watch_text("no memory"));
 }
 
 void wtest_run(const struct wtest_file *f, const struct wtest *t, struct wtest_result *res,
@@ -256,8 +287,13 @@ void wtest_run(const struct wtest_file *f, const struct wtest *t, struct wtest_r
 
 	*res = (struct wtest_result){.test = t};
 	run.watch.test = t;
+	drive_init(&run.drive, f->policy, t->link);
+	run.drive.source = &source;
+	run.drive.sink = &sink;
+	run.drive.from = run.drive.to = &run;
 	if (set_up(&run)) {
 		drive(&run);
+		check_whole(&run);
 		res->waiting = engine_waiting(run.engine);
 		res->time = run.watch.last - run.watch.origin;
 		if (!res->error)
@@ -266,6 +302,7 @@ void wtest_run(const struct wtest_file *f, const struct wtest *t, struct wtest_r
 	watch_fini(&run.watch);
 	synth_free(run.synth);
 	engine_free(run.engine);
+	ahead_free(run.from.ahead);
 	capture_close(run.capture);
 	free(run.slot);
 }

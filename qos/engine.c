@@ -9,12 +9,12 @@
 #include "qos/engine.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "qos/engine_build.h"
 #include "qos/flow.h"
+#include "qos/segment.h"
 
 static inline bool at_once(enum pkt_drop why)
 {
@@ -239,27 +239,11 @@ static inline struct elink *find_link(const struct engine *e, const struct polic
 	return *base;
 }
 
-/* What the line counts for a packet: for a large segment, each packet that becomes of it. */
+/* What the line counts for a packet, as the tree takes it. */
 static uint32_t charge(const struct policy_link *l, const struct dissected *d)
 {
-	uint64_t len = policy_charge(l, d->len);
-	uint32_t header = d->l4, payload;
+	uint64_t len = segment_charge(l, d);
 
-	if (d->segment && d->len > d->segment) {
-		if (d->key.proto == IPPROTO_TCP)
-			header += d->l4 && d->caplen > d->l4 + 12u ? d->ip[d->l4 + 12] >> 4 << 2
-								   : 20;
-		else
-			header += 8;
-		if (header < d->segment && header < d->len) {
-			payload = d->len - header;
-			len = payload / (d->segment - header) *
-			      (uint64_t)policy_charge(l, d->segment);
-			payload %= d->segment - header;
-			if (payload)
-				len += policy_charge(l, header + payload);
-		}
-	}
 	return len < SCHED_LEN_MAX ? (uint32_t)len : SCHED_LEN_MAX;
 }
 

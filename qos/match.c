@@ -164,19 +164,36 @@ static bool is_control(struct walk *w, const struct match_link *l)
 	return false;
 }
 
-/* The leaf that takes the packet, or NO_LEAF. */
-static uint32_t decide(const struct match *m, struct walk *w)
+/* The link that the packet is on, or NULL. */
+static const struct match_link *link_of(const struct match *m, struct walk *w)
 {
 	for (size_t i = 0; i < m->nodes.n_link; i++) {
 		const struct match_link *l = &m->nodes.link[i];
 
 		if (!l->capture.n ||
-		    any_filter(w, l->link->root, &l->capture, &l->link->capture)) {
-			w->control = is_control(w, l);
-			return descend(m, w, l->root);
-		}
+		    any_filter(w, l->link->root, &l->capture, &l->link->capture))
+			return l;
 	}
-	return NO_LEAF;
+	return NULL;
+}
+
+/* The leaf that takes the packet, or NO_LEAF. */
+static uint32_t decide(const struct match *m, struct walk *w)
+{
+	const struct match_link *l = link_of(m, w);
+
+	if (!l)
+		return NO_LEAF;
+	w->control = is_control(w, l);
+	return descend(m, w, l->root);
+}
+
+const struct policy_link *match_link(const struct match *m, const struct dissected *d)
+{
+	struct walk w = {.d = d, .per_flow = true};
+	const struct match_link *l = link_of(m, &w);
+
+	return l ? l->link : NULL;
 }
 
 static bool in_net(const struct policy_net *net, const uint8_t *addr, unsigned version)

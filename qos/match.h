@@ -73,6 +73,9 @@ void match_free(struct match *m);
 void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 		  struct match_result *res);
 
+/* The link that a packet would be on, or NULL; nothing is counted, nothing remembered. */
+const struct policy_link *match_link(const struct match *m, const struct dissected *d);
+
 /*
  * Packets that will come soon, one sooner than the other: what match_packet() will read
  * of their flows comes nearer to the processor. Changes nothing else. Only for packets

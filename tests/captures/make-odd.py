@@ -165,7 +165,9 @@ def build():
     v6("chain of headers that points beyond the end", None, ip6(0, b"\x3c\xff" + opts), charged=None)
     add("an Ethernet header and nothing else", "-", V4, b"", pad=False)
     add("a VLAN tag and nothing else", "-", 0x8100, b"", pad=False)
-    v4("the largest IPv4 packet", "sip", ip4(17, udp(5060, 65507)), cut=128)
+    # no line has it in one: datagrams of 1472 bytes, each with its headers
+    v4("the largest IPv4 packet", "sip", ip4(17, udp(5060, 65507)), cut=128,
+       charged=65507 + -(-65507 // 1472) * 28)
 
 
 def main():

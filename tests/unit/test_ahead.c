@@ -42,7 +42,7 @@ static struct capture *open_one(const char *name)
 static void compare(const char *name, unsigned want, unsigned want_warnings)
 {
 	struct capture *plain = open_one(name), *c = open_one(name);
-	struct ahead *a = ahead_new(c, key);
+	struct ahead *a = ahead_new(c, key, 0);
 	const struct ahead_packet *p;
 	struct capture_packet pk;
 	struct capture_stats s;
@@ -100,7 +100,7 @@ static void test_early_end(void **state)
 	name = saved(&b);
 	for (unsigned batches = 0; batches < 4; batches++) {
 		struct capture *c = open_one(name);
-		struct ahead *a = ahead_new(c, key);
+		struct ahead *a = ahead_new(c, key, 0);
 
 		assert_non_null(a);
 		for (unsigned i = 0; i < batches; i++)
@@ -125,7 +125,7 @@ static void test_open_pipe(void **state)
 	assert_int_equal(write(fd[1], b.data, b.len), (ssize_t)b.len);
 	assert_true(dup2(fd[0], STDIN_FILENO) >= 0);
 	c = open_one("-");
-	a = ahead_new(c, key);
+	a = ahead_new(c, key, 0);
 	assert_non_null(a);
 	ahead_free(a);
 	capture_close(c);
