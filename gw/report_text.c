@@ -262,7 +262,7 @@ static void print_segments(FILE *f, const struct replay_result *r)
 	if (s->whole)
 		fprintf(f,
 			"large segments: %" PRIu64 " packets, scheduled whole, as the gateway "
-						   "does from 500 mbit/s on, and "
+			"does from 500 mbit/s on, and "
 			"charged in pieces\n",
 			s->whole);
 	if (s->unknown)
