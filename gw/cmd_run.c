@@ -19,6 +19,7 @@
 #include "gw/gateway.h"
 #include "gw/json.h"
 #include "gw/metrics.h"
+#include "gw/nfq.h"
 #include "gw/notify.h"
 #include "gw/privilege.h"
 #include "gw/snapshot_json.h"
@@ -233,6 +234,10 @@ static int start(struct run *r, char *err, size_t size)
 		return -1;
 	if (open_outside(r, r->user ? &user : NULL, err, size))
 		return -1;
+	if (nfq_kernel_keep()) {
+		snprintf(err, size, "/proc/net/netfilter/nfnetlink_queue: %s", strerror(errno));
+		return -1;
+	}
 	/* where that is not permitted, status says so */
 	(void)privilege_allow_realtime();
 	/* a later policy may need it, and then it cannot be found out any more */

@@ -25,8 +25,12 @@ static int address(const char *path, struct sockaddr_un *a, char *err, size_t er
 	return 0;
 }
 
-/* Its folder, if that is missing; owned by who must remove the socket later. */
-static int make_folder(const char *path, uid_t uid, gid_t gid, char *err, size_t errsize)
+/*
+ * Its folder, if that is missing. It stays its maker's, whose other files are in it, also where
+ * the socket becomes another user's: that one leaves a dead socket behind, which the next start
+ * removes.
+ */
+static int make_folder(const char *path, char *err, size_t errsize)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *slash;
@@ -39,7 +43,7 @@ static int make_folder(const char *path, uid_t uid, gid_t gid, char *err, size_t
 	if (mkdir(dir, 0755)) {
 		if (errno == EEXIST)
 			return 0;
-	} else if (!chown(dir, uid, gid) && !chmod(dir, 0755)) { /* whatever the umask is */
+	} else if (!chmod(dir, 0755)) { /* whatever the umask is */
 		return 0;
 	}
 	return fail_with(err, errsize, "socket %s: folder %s: %s", path, dir, strerror(errno));
@@ -94,7 +98,7 @@ int control_listen(const char *path, uid_t uid, gid_t gid, struct control_file *
 	struct stat st;
 	int fd;
 
-	if (address(path, &a, err, errsize) || make_folder(path, uid, gid, err, errsize) ||
+	if (address(path, &a, err, errsize) || make_folder(path, err, errsize) ||
 	    remove_dead(path, &a, err, errsize))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -105,6 +105,13 @@ struct nfq_kernel {
 	uint64_t dropped;      /* queue was full */
 	uint64_t user_dropped; /* the socket's buffer was */
 };
+/*
+ * What the kernel says of its queues, only root may open (0440), and only what is open can be
+ * read by who has become another user. Keeps it open for this process and this network
+ * namespace; the functions below read it anew each time. 0, or -1 with errno.
+ */
+int nfq_kernel_keep(void);
+
 /* Reads them into v[0..max-1]. Their number, or -1 with errno. */
 int nfq_kernel_queues(struct nfq_kernel *v, size_t max);
 /* `n` numbers in a row that nobody uses, from `from` on. The first, or -1 with errno. */

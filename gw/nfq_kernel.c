@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel says of its queues, and what can be known of it by its version. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "gw/nfq.h"
 
 #define PROC "/proc/net/netfilter/nfnetlink_queue"
+
+/* Opened while that was permitted; -1: not. */
+static int kept = -1;
 
 /*
  * A line: number, portid, waiting, copy mode, copy range, queue dropped, user dropped,
@@ -16,7 +25,53 @@
  */
 static FILE *open_proc(void)
 {
-	return fopen(PROC, "re");
+	FILE *f;
+	int fd;
+
+	if (kept < 0)
+		return fopen(PROC, "re");
+	fd = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0 || !(f = fdopen(fd, "r"))) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	return f;
+}
+
+/*
+ * The module comes when somebody first speaks to it (nfnetlink_rcv_msg() in
+ * net/netfilter/nfnetlink.c), whatever it is told; its answer is not waited for.
+ */
+static void load_module(void)
+{
+	const struct {
+		struct nlmsghdr h;
+		struct nfgenmsg g;
+	} ask = {
+		.h = {.nlmsg_len = sizeof(ask),
+		      .nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG,
+		      .nlmsg_flags = NLM_F_REQUEST},
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+	if (fd < 0)
+		return;
+	(void)!send(fd, &ask, sizeof(ask), 0);
+	close(fd);
+}
+
+int nfq_kernel_keep(void)
+{
+	if (kept >= 0)
+		return 0;
+	kept = open(PROC, O_RDONLY | O_CLOEXEC);
+	if (kept < 0 && errno == ENOENT) {
+		load_module();
+		kept = open(PROC, O_RDONLY | O_CLOEXEC);
+	}
+	/* one without queues has no such file: whoever opens one says so */
+	return kept >= 0 || errno == ENOENT ? 0 : -1;
 }
 
 static bool read_queue(FILE *f, struct nfq_kernel *k)

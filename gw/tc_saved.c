@@ -199,6 +199,32 @@ static int complain(const char *path, char *err, size_t errsize)
 			 errno == EACCES || errno == EPERM ? ": it takes root" : "");
 }
 
+/*
+ * Root follows what is in its folders: so each of them must be root's (or this user's own), and
+ * nobody else's to write in. Below one that is, no name can be put by others.
+ */
+static int is_own(const char *path, char *err, size_t errsize)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return complain(path, err, errsize);
+	if (!S_ISDIR(st.st_mode))
+		return fail_with(err, errsize, "%s: it is no folder", path);
+	if (st.st_uid && st.st_uid != geteuid())
+		return fail_with(err, errsize,
+				 "%s: it belongs to user %u, and weir's own state is below it: "
+				 "\"chown root %s\"",
+				 path, (unsigned)st.st_uid, path);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail_with(
+			err, errsize,
+			"%s: others may write there, and weir's own state is below it: "
+			"\"chmod 755 %s\"",
+			path, path);
+	return 0;
+}
+
 static int make_dir(char *err, size_t errsize)
 {
 	char path[] = TC_SAVED_DIR, *end = path;
@@ -209,6 +235,8 @@ static int make_dir(char *err, size_t errsize)
 			*end = '\0';
 		if (mkdir(path, 0755) && errno != EEXIST)
 			return complain(path, err, errsize);
+		if (is_own(path, err, errsize))
+			return -1;
 		if (end)
 			*end = '/';
 	} while (end);
@@ -416,7 +444,8 @@ int tc_saved_read(const struct tc_saved *f, struct tc_state *s, char *err, size_
 		return 0;
 	if (fd < 0)
 		return fail_with(err, errsize, "%s: %s", f->path, strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > SIZE_MOST) {
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > SIZE_MOST ||
+	    (st.st_uid && st.st_uid != geteuid())) {
 		close(fd);
 		return fail_with(err, errsize, "%s: it is not what weir wrote", f->path);
 	}
