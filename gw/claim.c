@@ -18,11 +18,8 @@
 static void name_of(const char *interface, enum policy_direction way, enum claim is,
 		    char name[CLAIM_NAME])
 {
-	snprintf(name, CLAIM_NAME, "%s/%.*s",
-		 is == CLAIM_QUEUE	 ? "queue"
-		 : way == POLICY_INGRESS ? "tc-in"
-					 : "tc",
-		 IFNAMSIZ - 1, interface);
+	snprintf(name, CLAIM_NAME, "%s%s/%.*s", is == CLAIM_QUEUE ? "queue" : "tc",
+		 way == POLICY_INGRESS ? "-in" : "", IFNAMSIZ - 1, interface);
 }
 
 static bool has(const struct claims *c, const char *name)
@@ -94,9 +91,7 @@ int claim_of(const char *interface, enum policy_direction way, enum claim *is, c
 	struct question q = {.is = CLAIM_NONE};
 
 	name_of(interface, way, CLAIM_TC, q.tc);
-	/* what comes in has no queue */
-	if (way == POLICY_EGRESS)
-		name_of(interface, way, CLAIM_QUEUE, q.queue);
+	name_of(interface, way, CLAIM_QUEUE, q.queue);
 	*is = CLAIM_NONE;
 	/* where there are no tables no gateway can run; nfnetlink without them says EINVAL */
 	if (nft_dump(NFT_MSG_GETCHAIN, NFPROTO_INET, look, &q) && !nft_missing(errno) &&

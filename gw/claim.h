@@ -5,6 +5,7 @@
  * network namespace alone:
  *
  *     queue/eth0    what leaves by it goes through a queue
+ *     queue-in/eth0 the same for what comes in by it
  *     tc/eth0       the kernel's classes for what leaves by it are the gateway's
  *     tc-in/eth0    the same for what comes in by it
  *
@@ -20,7 +21,7 @@
 #include "gw/nft_batch.h"
 #include "qos/policy.h"
 
-#define CLAIM_NAME (IFNAMSIZ + 8u)
+#define CLAIM_NAME (IFNAMSIZ + 10u)
 
 /* Those that were made, by the name of their chain; all zero: none. */
 struct claims {

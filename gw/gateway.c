@@ -50,15 +50,15 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 				l->name);
 			continue;
 		}
-		if (l->direction == POLICY_INGRESS && l->backend != POLICY_BACKEND_KERNEL)
+		if (l->direction == POLICY_INGRESS && l->backend == POLICY_BACKEND_MARK)
 			policy_complain(
 				r, POLICY_ERROR, p->file, l->mark,
 				"link \"%s\" has \"direction: ingress\" and \"backend: "
-				"%s\": the gateway holds packets where they leave; what "
-				"comes in by %s is for the kernel (\"backend: kernel\"), "
-				"or for a link on the interface by which it goes on",
-				l->name, policy_backend_name(l->backend),
-				policy_shown(l->interface).s);
+				"mark\": where weir classifies what comes in by %s, it is "
+				"past the kernel's classes for it; take \"backend: queue\" "
+				"or \"backend: kernel\", or a link on the interface by which "
+				"it goes on",
+				l->name, policy_shown(l->interface).s);
 		if (strlen(l->interface) >= IFNAMSIZ)
 			policy_complain(r, POLICY_ERROR, p->file, l->mark,
 					"interface \"%s\": a name has at most %d characters",
@@ -195,8 +195,8 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 		assert(link[i].link);
 		claim[i] = link[i].link;
 		if (link[i].worker)
-			v[queues++] =
-				(struct rule_link){link[i].link->interface, link[i].queue};
+			v[queues++] = (struct rule_link){link[i].link->interface, link[i].queue,
+							 link[i].link->direction};
 	}
 	failed = rules_claim(g->rules, claim, n)
 			 ? fail_with(err, errsize, "%s", strerror(ENOMEM))

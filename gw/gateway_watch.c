@@ -152,10 +152,37 @@ static bool known(char *const *v, size_t n, const char *text)
 	return false;
 }
 
-/* Nothing comes in round it; what the interface sends, and how, is not its concern. */
+/* What goes round a queue for what comes in; what the interface sends is not its concern. */
+static void found_inbound(void *arg, enum policy_around what, const char *text)
+{
+	struct findings *f = arg;
+	char line[AROUND_TEXT];
+
+	(void)text; /* it is about what leaves */
+	if (what == POLICY_AROUND_FLOWTABLE)
+		snprintf(line, sizeof(line),
+			 "a flowtable of nftables has %s among its devices: flows that come in "
+			 "by it go round the queue once they are established: take its \"flow "
+			 "add\" rule away, or %s out of its devices",
+			 f->link->interface, f->link->interface);
+	else if (what == POLICY_AROUND_BRIDGE)
+		snprintf(line, sizeof(line),
+			 "%s is a bridge, or a port of one: what is bridged goes round the "
+			 "queue, and what is routed comes in by the bridge, whose name is the "
+			 "interface then",
+			 f->link->interface);
+	else
+		return;
+	found_around(arg, what, line);
+}
+
 static void look_at_ingress(const struct glink *l, struct findings *f)
 {
 	char text[128];
+
+	if (l->iface.there && l->worker)
+		around_look(l->link->interface, l->link->rate.bps, l->link->backend,
+			    found_inbound, f);
 
 	if (l->iface.there && l->iface.up)
 		return;

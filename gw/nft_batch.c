@@ -125,7 +125,7 @@ void nft_table(struct nft_batch *b, const char *table, uint16_t type, uint16_t f
 }
 
 static void chain(struct nft_batch *b, const char *table, const char *name, bool base,
-		  int32_t priority)
+		  uint32_t hook, int32_t priority)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	/* a base chain that is there is told its policy again */
@@ -138,7 +138,7 @@ static void chain(struct nft_batch *b, const char *table, const char *name, bool
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
 		if (base) {
 			nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
-			nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, NF_INET_POST_ROUTING);
+			nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
 			nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
 			nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 		}
@@ -152,12 +152,18 @@ static void chain(struct nft_batch *b, const char *table, const char *name, bool
 
 void nft_chain(struct nft_batch *b, const char *table, const char *name)
 {
-	chain(b, table, name, false, 0);
+	chain(b, table, name, false, 0, 0);
 }
 
 void nft_base_chain(struct nft_batch *b, const char *table, const char *name, int32_t priority)
 {
-	chain(b, table, name, true, priority);
+	chain(b, table, name, true, NF_INET_POST_ROUTING, priority);
+}
+
+void nft_base_chain_at(struct nft_batch *b, const char *table, const char *name, uint32_t hook,
+		       int32_t priority)
+{
+	chain(b, table, name, true, hook, priority);
 }
 
 void nft_delete_chain(struct nft_batch *b, const char *table, const char *name)

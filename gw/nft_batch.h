@@ -32,6 +32,9 @@ void nft_table(struct nft_batch *b, const char *table, uint16_t type, uint16_t f
 /* A chain to jump to, or a base chain at postrouting, which accepts what no rule decides. */
 void nft_chain(struct nft_batch *b, const char *table, const char *name);
 void nft_base_chain(struct nft_batch *b, const char *table, const char *name, int32_t priority);
+/* One at another hook (NF_INET_*). */
+void nft_base_chain_at(struct nft_batch *b, const char *table, const char *name, uint32_t hook,
+		       int32_t priority);
 /* Behind the others of its chain. Takes the rule over; NULL: there was no memory for it. */
 void nft_rule(struct nft_batch *b, struct nftnl_rule *rule);
 /* A chain that was jumped to; it must be empty and nothing jump to it any more. */

@@ -94,13 +94,23 @@ void nft_compare(struct nft_draft *d, uint32_t op, const void *with, uint32_t le
 	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, with, len);
 }
 
-void nft_if_outgoing(struct nft_draft *d, const char *interface)
+static void if_name(struct nft_draft *d, uint32_t key, const char *interface)
 {
 	char name[IFNAMSIZ] = {0};
 
 	memcpy(name, interface, strnlen(interface, IFNAMSIZ - 1));
-	nft_load_meta(d, NFT_META_OIFNAME);
+	nft_load_meta(d, key);
 	nft_compare(d, NFT_CMP_EQ, name, sizeof(name));
+}
+
+void nft_if_outgoing(struct nft_draft *d, const char *interface)
+{
+	if_name(d, NFT_META_OIFNAME, interface);
+}
+
+void nft_if_incoming(struct nft_draft *d, const char *interface)
+{
+	if_name(d, NFT_META_IIFNAME, interface);
 }
 
 void nft_verdict(struct nft_draft *d, uint32_t code, const char *chain)

@@ -38,6 +38,8 @@ void nft_bits(struct nft_draft *d, const void *mask, const void *xor_with, uint3
 /* The rule goes on where the register compares so (NFT_CMP_*). */
 void nft_compare(struct nft_draft *d, uint32_t op, const void *with, uint32_t len);
 /* ... where the packet leaves by this interface */
+/* The same for the one by which it came. */
+void nft_if_incoming(struct nft_draft *d, const char *interface);
 void nft_if_outgoing(struct nft_draft *d, const char *interface);
 /* NF_ACCEPT, NFT_JUMP, NFT_GOTO; chain NULL for those that need none */
 void nft_verdict(struct nft_draft *d, uint32_t code, const char *chain);

@@ -27,17 +27,37 @@
 struct rules {
 	struct mnl_socket *nl; /* owns the table */
 	enum rule_how how;
+	bool inbound;		    /* the chains for what comes in are there: they stay */
 	unsigned expected;	    /* rules in the table */
 	struct claims claims, next; /* next: v NULL: they stay */
 };
 
-static unsigned put_release(struct nft_batch *b)
+/* The hooks at which what comes in is taken. */
+#define INBOUND 2u
+static const struct {
+	const char *take, *release;
+	uint32_t hook;
+} inbound[INBOUND] = {
+	{"take-forward", "release-forward", NF_INET_FORWARD},
+	{"take-input", "release-input", NF_INET_LOCAL_IN},
+};
+
+/* The rule, in another chain than its own. */
+static struct nftnl_rule *in_chain(struct nftnl_rule *rule, const char *chain)
 {
-	nft_rule(b, rule_accept_others());
-	nft_rule(b, rule_set_ce(NFPROTO_IPV4));
-	nft_rule(b, rule_set_ce(NFPROTO_IPV6));
-	nft_rule(b, rule_jump_remark());
-	nft_rule(b, rule_clear_mark());
+	if (!rule || !nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain))
+		return rule;
+	nftnl_rule_free(rule);
+	return NULL;
+}
+
+static unsigned put_release(struct nft_batch *b, const char *chain)
+{
+	nft_rule(b, in_chain(rule_accept_others(), chain));
+	nft_rule(b, in_chain(rule_set_ce(NFPROTO_IPV4), chain));
+	nft_rule(b, in_chain(rule_set_ce(NFPROTO_IPV6), chain));
+	nft_rule(b, in_chain(rule_jump_remark(), chain));
+	nft_rule(b, in_chain(rule_clear_mark(), chain));
 	return 5;
 }
 
@@ -124,7 +144,7 @@ static int make_table(struct rules *r)
 	nft_base_chain(&b, RULE_TABLE, RULE_TAKE, RULE_PRIORITY);
 	nft_base_chain(&b, RULE_TABLE, RULE_RELEASE, RULE_PRIORITY + 1);
 	nft_chain(&b, RULE_TABLE, RULE_REMARK);
-	r->expected = put_release(&b);
+	r->expected = put_release(&b, RULE_RELEASE);
 	return nft_commit(r->nl, &b);
 }
 
@@ -212,14 +232,55 @@ static void settle_claims(struct rules *r, bool done)
 	claims_free(&r->next);
 }
 
+static bool any_inbound(const struct rule_link *link, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (link[i].direction == POLICY_INGRESS)
+			return true;
+	return false;
+}
+
+/*
+ * The chains for what comes in, and the rules of these links in them; they are made with the
+ * first such link. How many rules there are.
+ */
+static unsigned put_inbound(const struct rules *r, struct nft_batch *b,
+			    const struct rule_link *link, size_t n)
+{
+	unsigned count = 0;
+
+	for (unsigned h = 0; h < INBOUND; h++) {
+		if (r->inbound) {
+			nft_flush(b, RULE_TABLE, inbound[h].take);
+			count += 5; /* those of its release */
+		} else {
+			nft_base_chain_at(b, RULE_TABLE, inbound[h].take, inbound[h].hook,
+					  RULE_PRIORITY);
+			nft_base_chain_at(b, RULE_TABLE, inbound[h].release, inbound[h].hook,
+					  RULE_PRIORITY + 1);
+			count += put_release(b, inbound[h].release);
+		}
+		nft_rule(b, in_chain(rule_accept_released(), inbound[h].take));
+		count++;
+		for (size_t i = 0; i < n; i++)
+			if (link[i].direction == POLICY_INGRESS) {
+				nft_rule(b, in_chain(rule_queue(&link[i], r->how),
+						     inbound[h].take));
+				count++;
+			}
+	}
+	return count;
+}
+
 int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t dscp, char *err,
 	      size_t errsize)
 {
 	struct nft_batch b;
+	bool comes = r->inbound || any_inbound(link, n);
 	unsigned count = 5 + 1;
 	int error;
 
-	nft_begin(&b, n + 2 * 64 + 4 + r->claims.n + r->next.n);
+	nft_begin(&b, INBOUND * (n + 8) + 2 * 64 + 4 + n + r->claims.n + r->next.n);
 	nft_flush(&b, RULE_TABLE, RULE_TAKE);
 	nft_flush(&b, RULE_TABLE, RULE_REMARK);
 	for (unsigned d = 0; d < 64; d++) {
@@ -230,8 +291,13 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 		count += 2;
 	}
 	nft_rule(&b, rule_accept_released());
-	for (size_t i = 0; i < n; i++, count++)
-		nft_rule(&b, rule_queue(&link[i], r->how));
+	for (size_t i = 0; i < n; i++)
+		if (link[i].direction == POLICY_EGRESS) {
+			nft_rule(&b, rule_queue(&link[i], r->how));
+			count++;
+		}
+	if (comes)
+		count += put_inbound(r, &b, link, n);
 	if (r->next.v)
 		claims_put(&r->claims, &r->next, &b);
 	error = nft_commit(r->nl, &b);
@@ -240,6 +306,7 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 		return fail_with(err, errsize, "nftables: the rules could not be set: %s",
 				 strerror(error));
 	r->expected = count;
+	r->inbound = comes;
 	return 0;
 }
 

@@ -6,11 +6,14 @@
  *         chain take       at postrouting, RULE_PRIORITY:
  *             mark & RELEASED != 0  accept                a packet that was here already
  *             oifname "eth0"        queue num N bypass
+ *         chain take-forward, take-input   at those hooks, once a link takes what comes in:
+ *             the same, with iifname
  *         chain release    at postrouting, RULE_PRIORITY + 1:
  *             mark & RELEASED == 0  accept
  *             mark & CE             set the ECN field to CE, if it is ECT
  *             mark & DSCP_SET       jump remark
  *             mark &= ~RULE_MARK
+ *         chain release-forward, release-input   the same
  *         chain remark     one rule for each DSCP value of the policy, and protocol
  *         chain queue/eth0 empty: a link of this gateway (claim.h)
  *     }
@@ -19,6 +22,10 @@
  * its bits of RULE_MARK are cleared there, all others are the user's and stay. A base chain
  * is never deleted while packets are held (that would drop them all, in every queue):
  * rules come and go in one transaction each, links keep the chain.
+ *
+ * What comes in is taken at forward and at input: there, addresses have been translated back
+ * (prerouting), so that filters mean inside hosts. Its bits of the mark are cleared before
+ * postrouting: a packet may be on a link that it comes by and on one that it leaves by.
  *
  * The table belongs to the socket that made it and goes with it, whatever ends the process.
  */
@@ -58,6 +65,7 @@ struct rules;
 struct rule_link {
 	const char *interface; /* a name, of at most IFNAMSIZ - 1; it need not exist now */
 	uint16_t queue;
+	enum policy_direction direction; /* what leaves by it, or what comes in by it */
 };
 
 /* How the kernel queues: `queue` of nftables, or xtables' NFQUEUE within nftables. */

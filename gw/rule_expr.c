@@ -109,7 +109,10 @@ struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how)
 {
 	struct nft_draft d = start(RULE_TAKE);
 
-	nft_if_outgoing(&d, link->interface);
+	if (link->direction == POLICY_INGRESS)
+		nft_if_incoming(&d, link->interface);
+	else
+		nft_if_outgoing(&d, link->interface);
 	if (how == RULE_NATIVE)
 		queue_native(&d, link->queue);
 	else

@@ -233,7 +233,7 @@ status=$?
 if [ "$status" = 77 ]; then
 	echo "# no system calls can be refused here (no seccomp, or no ctypes)"
 else
-	is "apply without netfilter" "$status $(cat "$tmp/out")" "0 up: wan: 9 objects changed"
+	is "apply without netfilter" "$status $(cat "$tmp/out")" "0 up: wan: 23 objects changed"
 	without diff
 	is "... diff" "$? $(cat "$tmp/out")" "0 "
 	without remove

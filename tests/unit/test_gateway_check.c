@@ -76,16 +76,15 @@ static void both_ways(void **state)
 	      "interface: eth0, direction: ingress, backend: kernel");
 }
 
-static void ingress_is_for_the_kernel(void **state)
+static void ingress_cannot_be_marked(void **state)
 {
 	(void)state;
-	CHECK("2: link \"l0\" has \"direction: ingress\" and \"backend: queue\": the gateway "
-	      "holds packets where they leave; what comes in by eth0 is for the kernel "
-	      "(\"backend: kernel\"), or for a link on the interface by which it goes on\n",
-	      "interface: eth0, direction: ingress");
-	CHECK("2: link \"l0\" has \"direction: ingress\" and \"backend: mark\": the gateway "
-	      "holds packets where they leave; what comes in by eth0 is for the kernel "
-	      "(\"backend: kernel\"), or for a link on the interface by which it goes on\n",
+	CHECK("", "interface: eth0, direction: ingress");
+	CHECK("2: link \"l0\" has \"direction: ingress\" and \"backend: mark\": where weir "
+	      "classifies what comes in by eth0, it is past the kernel's classes for it; take "
+	      "\"backend: queue\" or \"backend: kernel\", or a link on the interface by which "
+	      "it "
+	      "goes on\n",
 	      "interface: eth0, direction: ingress, backend: mark");
 }
 
@@ -94,7 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interfaces),
 		cmocka_unit_test(both_ways),
-		cmocka_unit_test(ingress_is_for_the_kernel),
+		cmocka_unit_test(ingress_cannot_be_marked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
