@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gw/cmd_ask.h"
+#include "gw/control.h"
 
 /* As weir check prints them. Their number that are errors. */
 static unsigned print_complaints(json_t *list)
@@ -26,6 +28,36 @@ static unsigned print_complaints(json_t *list)
 	return errors;
 }
 
+static bool shown;
+
+/* For a person who looks; nothing of it goes to a file. */
+static void show(const char *text)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%s\033[K", ask_printable(text));
+	fflush(stderr);
+	shown = true;
+}
+
+static json_t *reload(const struct ask *a)
+{
+	char err[512];
+	bool began;
+	json_t *j = control_ask_long(a->socket, "reload", ASK_TIMEOUT_MS, show, &began, err,
+				     sizeof(err));
+
+	if (shown)
+		fputs("\r\033[K", stderr);
+	if (!j && began)
+		cmd_fail("%s: whether the policy is in force, \"weir status\" says "
+			 "(reloads), and the gateway's log",
+			 err);
+	else if (!j)
+		cmd_fail("%s", err);
+	return j;
+}
+
 static int run(int argc, char **argv)
 {
 	struct ask a;
@@ -35,7 +67,7 @@ static int run(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	j = ask_gateway(&a, "reload");
+	j = reload(&a);
 	if (!j)
 		return CMD_FAIL;
 	errors = print_complaints(json_object_get(j, "complaints"));
@@ -54,7 +86,11 @@ const struct cmd cmd_reload = {
 	.args = "[--socket PATH]",
 	.line = "Makes the running gateway read its policy again; no packet is lost",
 	.help = "  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
-		"A policy that is not valid changes nothing; its errors are shown.\n"
+		"A policy that is not valid changes nothing; its errors are shown. Waits "
+		"until\n"
+		"it is known, however long that takes. The gateway goes on meanwhile; a "
+		"second\n"
+		"reload at the same time is refused.\n"
 		"Exit: 0 it is in force; 1 it is not valid; 2 it could not be done.\n",
 	.run = run,
 };

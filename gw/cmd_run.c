@@ -2,6 +2,7 @@
 /* `weir run`: the gateway in the foreground, and all that reaches it from outside. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@
 #define TICK UINT64_C(1000000000)
 #define COMPLAINTS_MAX 1000u
 
-enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_N };
+enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_N };
 
 struct run {
 	const char *file, *socket, *listen, *user;
@@ -44,6 +45,10 @@ struct run {
 	int signals;
 	bool journal; /* lines go to systemd's journal: their level in front */
 	bool stop;
+	/* of a reload that is under way */
+	uint64_t ticket; /* of whoever asked for it; 0: a signal */
+	uint64_t began;
+	bool again; /* a signal asked for one more */
 };
 
 static void say(void *arg, int level, const char *text)
@@ -120,38 +125,111 @@ static void complain(void *arg, enum policy_severity sev, const char *file,
 	json_array_append_new(c->list, j);
 }
 
-static json_t *on_reload(void *arg, bool *ok)
+static json_t *refusal(const char *text)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "error", json_text(text));
+	json_object_set_new(j, "complaints", json_array());
+	return j;
+}
+
+/* 0, or -1 with one line in err. */
+static int begin_reload(struct run *r, uint64_t ticket, char *err, size_t size)
+{
+	if (gateway_reload_begin(r->gateway, err, size))
+		return -1;
+	r->ticket = ticket;
+	r->began = clock_now();
+	notify_reloading();
+	return 0;
+}
+
+static json_t *on_reload(void *arg, uint64_t ticket, bool *ok)
 {
 	struct run *r = arg;
-	struct complaints c = {r, json_array()};
-	struct policy_report report = {.fn = complain, .arg = &c};
-	json_t *j = json_object();
-	char err[512] = "";
+	char err[300];
 
-	notify_reloading();
-	*ok = !gateway_reload(r->gateway, &report, err, sizeof(err));
-	if (*ok) {
+	*ok = false;
+	if (gateway_reloading(r->gateway)) {
+		snprintf(err, sizeof(err),
+			 "a reload is under way, for %" PRIu64 " s by now (%s): ask again when "
+			 "it has ended",
+			 (clock_now() - r->began) / TICK, gateway_reload_doing(r->gateway));
+		return refusal(err);
+	}
+	return begin_reload(r, ticket, err, sizeof(err)) ? refusal(err) : NULL;
+}
+
+static void reload_by_signal(struct run *r)
+{
+	char err[300];
+
+	r->again = gateway_reloading(r->gateway);
+	if (r->again)
+		say(r, 6,
+		    "SIGHUP while the policy is being read: it is read once more after that");
+	else if (begin_reload(r, 0, err, sizeof(err)))
+		say(r, 3, err);
+}
+
+/* What a reload that has ended is answered with, and what the log says of it. */
+static void end_reload(struct run *r, bool ok, struct complaints *c, char *err, size_t size)
+{
+	json_t *j = json_object();
+
+	if (ok) {
 		say(r, 6, "the policy was read again and is in force");
 	} else {
 		if (!err[0])
-			snprintf(err, sizeof(err), "%s is not valid", r->file);
+			snprintf(err, size, "%s is not valid", r->file);
 		say(r, 3, err);
 		say(r, 3, "nothing was changed: the policy before stays in force");
 		json_object_set_new(j, "error", json_text(err));
 	}
-	json_object_set_new(j, "complaints", c.list);
+	json_object_set_new(j, "complaints", c->list);
+	control_answer(r->control, r->ticket, j, ok);
+	r->ticket = 0;
 	notify_send("READY=1");
-	return j;
+	if (r->again) {
+		r->again = false;
+		reload_by_signal(r);
+	}
+}
+
+/* Goes on with a reload that is under way. */
+static void step_reload(struct run *r)
+{
+	struct complaints c = {r, json_array()};
+	struct policy_report report = {.fn = complain, .arg = &c};
+	char err[512] = "";
+	enum gateway_reload is = gateway_reload_step(r->gateway, &report, err, sizeof(err));
+
+	if (is == RELOAD_GOES_ON)
+		json_decref(c.list);
+	else
+		end_reload(r, is == RELOAD_TOOK_OVER, &c, err, sizeof(err));
+}
+
+/* Whoever waits for a reload hears that it goes on. */
+static void tell_progress(struct run *r)
+{
+	char text[128];
+
+	if (!gateway_reloading(r->gateway))
+		return;
+	snprintf(text, sizeof(text), "%s (%" PRIu64 " s)", gateway_reload_doing(r->gateway),
+		 (clock_now() - r->began) / TICK);
+	control_progress(r->control, r->ticket, text);
 }
 
 static void on_signal(struct run *r)
 {
 	struct signalfd_siginfo s;
-	bool ok;
 
 	while (read(r->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
 		if (s.ssi_signo == SIGHUP)
-			json_decref(on_reload(r, &ok));
+			reload_by_signal(r);
 		else
 			r->stop = true;
 	}
@@ -256,6 +334,11 @@ static int start(struct run *r, char *err, size_t size)
 
 static void finish(struct run *r)
 {
+	if (r->control && r->ticket)
+		control_answer(
+			r->control, r->ticket,
+			refusal("the gateway was ended before the policy could take over"),
+			false);
 	if (r->control)
 		control_close(r->control);
 	if (r->metrics)
@@ -278,8 +361,11 @@ static int until(uint64_t due, uint64_t now)
 static int wait_ms(const struct run *r, uint64_t tick, uint64_t now)
 {
 	int ms = until(tick, now), other = r->metrics ? metrics_timeout(r->metrics) : -1;
+	int reload = gateway_reload_wait(r->gateway);
 
-	return other >= 0 && other < ms ? other : ms;
+	if (other >= 0 && other < ms)
+		ms = other;
+	return reload >= 0 && reload < ms ? reload : ms;
 }
 
 /* Until somebody ends it. CMD_OK, or CMD_FAIL: it cannot go on. */
@@ -291,6 +377,7 @@ static int serve(struct run *r)
 		[FD_GATEWAY] = {.fd = gateway_fd(r->gateway), .events = POLLIN},
 		[FD_METRICS] = {.fd = r->metrics ? metrics_fd(r->metrics) : -1,
 				.events = POLLIN},
+		[FD_RELOAD] = {.events = POLLIN},
 	};
 	uint64_t every = TICK, tick = clock_now() + every;
 
@@ -298,6 +385,7 @@ static int serve(struct run *r)
 	if (notify_watchdog() && notify_watchdog() / 2 < every)
 		every = notify_watchdog() / 2;
 	while (!r->stop) {
+		fd[FD_RELOAD].fd = gateway_reload_fd(r->gateway);
 		if (poll(fd, FD_N, wait_ms(r, tick, clock_now())) < 0 && errno != EINTR)
 			return cmd_fail("poll: %s", strerror(errno));
 		if (fd[FD_SIGNAL].revents)
@@ -308,6 +396,8 @@ static int serve(struct run *r)
 			control_event(r->control);
 		if (r->metrics)
 			metrics_event(r->metrics);
+		if (!r->stop && gateway_reloading(r->gateway))
+			step_reload(r);
 		if (clock_now() < tick)
 			continue;
 		tick = clock_now() + every;
@@ -315,6 +405,7 @@ static int serve(struct run *r)
 		if (!gateway_alive(r->gateway))
 			return CMD_FAIL;
 		notify_send("WATCHDOG=1");
+		tell_progress(r);
 	}
 	return CMD_OK;
 }

@@ -25,9 +25,11 @@
 #define EVENTS 16
 
 struct client {
-	int fd;	       /* -1: free */
-	uint64_t last; /* when it was last heard of, in events */
-	bool ended;    /* it says no more, or must not */
+	int fd;		/* -1: free */
+	uint64_t last;	/* when it was last heard of, in events */
+	bool ended;	/* it says no more, or must not */
+	uint64_t waits; /* for the end of a reload: its ticket; 0: for nothing */
+	bool progress;	/* and wants to hear of it meanwhile */
 	size_t n_in;
 	char in[CONTROL_REQUEST_MAX];
 	char *out;
@@ -40,7 +42,7 @@ struct control {
 	int fd, epoll;
 	int spare; /* given up for a moment to turn a client away when no other is left */
 	struct control_ops ops;
-	uint64_t events;
+	uint64_t events, tickets;
 	size_t unread;
 	struct client client[CONTROL_CLIENTS_MAX];
 };
@@ -143,7 +145,8 @@ static struct client *oldest(struct control *c, bool unread, const struct client
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *k = &c->client[i];
 
-		if (k == but || k->fd < 0 || (unread && !k->n_out))
+		/* one that waits is silent because the gateway is */
+		if (k == but || k->fd < 0 || k->waits || (unread && !k->n_out))
 			continue;
 		if (!found || k->last < found->last)
 			found = k;
@@ -159,7 +162,8 @@ static struct client *client_place(struct control *c)
 		if (c->client[i].fd < 0)
 			return &c->client[i];
 	k = oldest(c, false, NULL);
-	drop_client(c, k);
+	if (k)
+		drop_client(c, k);
 	return k;
 }
 
@@ -187,6 +191,10 @@ static void take_client(struct control *c)
 		return; /* or it went away again */
 	}
 	k = client_place(c);
+	if (!k) { /* all wait */
+		close(fd);
+		return;
+	}
 	k->fd = fd;
 	k->last = ++c->events;
 	if (watch(c, EPOLL_CTL_ADD, fd, EPOLLIN, k))
@@ -195,25 +203,42 @@ static void take_client(struct control *c)
 
 /* ---- Requests and answers. */
 
-/* Takes doc over. False: there is no memory. */
-static bool answer(struct control *c, struct client *k, json_t *doc, bool ok)
+/* A line for the client, behind what waits for it. Takes doc over. False: no memory. */
+static bool put_line(struct control *c, struct client *k, json_t *doc)
 {
 	struct client *other;
-	char *text;
+	char *text, *all;
+	size_t n;
 
 	json_object_set_new(doc, "weir-control", json_integer(CONTROL_VERSION));
-	json_object_set_new(doc, "ok", json_boolean(ok));
 	text = json_dumps(doc, JSON_COMPACT);
 	json_decref(doc);
 	if (!text)
 		return false;
+	n = strlen(text) + 1;
+	text[n - 1] = '\n'; /* in place of the 0: its length is known */
+	if (k->n_out) {
+		all = realloc(k->out, k->n_out + n);
+		if (all)
+			memcpy(all + k->n_out, text, n);
+		free(text);
+		if (!all)
+			return false;
+		text = all;
+	}
 	k->out = text;
-	k->n_out = strlen(text) + 1;
-	text[k->n_out - 1] = '\n'; /* in place of the 0: its length is known */
-	c->unread += k->n_out;
+	k->n_out += n;
+	c->unread += n;
 	while (c->unread > UNREAD_MAX && (other = oldest(c, true, k)))
 		drop_client(c, other);
 	return true;
+}
+
+/* Takes doc over. False: there is no memory. */
+static bool answer(struct control *c, struct client *k, json_t *doc, bool ok)
+{
+	json_object_set_new(doc, "ok", json_boolean(ok));
+	return put_line(c, k, doc);
 }
 
 static bool refuse(struct control *c, struct client *k, const char *why)
@@ -225,13 +250,15 @@ static bool refuse(struct control *c, struct client *k, const char *why)
 }
 
 static bool carry_out(struct control *c, struct client *k, const char *what,
-		      const json_t *histograms)
+		      const json_t *histograms, const json_t *progress)
 {
 	json_t *j;
 	bool ok = true;
 
 	if (histograms && !json_is_boolean(histograms))
 		return refuse(c, k, "\"histograms\" must be true or false");
+	if (progress && !json_is_boolean(progress))
+		return refuse(c, k, "\"progress\" must be true or false");
 	if (!strcmp(what, "status")) {
 		j = c->ops.status(c->ops.arg);
 		ok = !json_object_get(j, "error");
@@ -239,7 +266,12 @@ static bool carry_out(struct control *c, struct client *k, const char *what,
 		j = c->ops.stats(c->ops.arg, json_is_true(histograms));
 		ok = !json_object_get(j, "error");
 	} else if (!strcmp(what, "reload")) {
-		j = c->ops.reload(c->ops.arg, &ok);
+		j = c->ops.reload(c->ops.arg, ++c->tickets, &ok);
+		if (!j) {
+			k->waits = c->tickets;
+			k->progress = json_is_true(progress);
+			return true;
+		}
 	} else if (!strcmp(what, "ping")) {
 		j = json_object();
 	} else {
@@ -265,7 +297,8 @@ static bool request(struct control *c, struct client *k, const char *line, size_
 	else if (!what)
 		good = refuse(c, k, "\"do\" is missing: status, stats, reload or ping");
 	else
-		good = carry_out(c, k, what, json_object_get(j, "histograms"));
+		good = carry_out(c, k, what, json_object_get(j, "histograms"),
+				 json_object_get(j, "progress"));
 	json_decref(j);
 	return good;
 }
@@ -320,22 +353,72 @@ static bool push(struct control *c, struct client *k)
 	return true;
 }
 
+/*
+ * One that waits for a reload is not read meanwhile: what it asks next has its turn after that.
+ * That it is gone is seen all the same.
+ */
+static bool serve_waiting(struct control *c, struct client *k)
+{
+	return (!k->n_out || push(c, k)) &&
+	       !watch(c, EPOLL_CTL_MOD, k->fd, k->n_out ? EPOLLOUT : 0, k);
+}
+
 /* False: the client is gone, or to be cut off. */
 static bool serve(struct control *c, struct client *k)
 {
 	bool more;
 
+	if (k->waits)
+		return serve_waiting(c, k);
 	if (k->n_out && !push(c, k))
 		return false;
 	if (!k->n_out && !k->ended && !memchr(k->in, '\n', k->n_in) && !pull(k))
 		return false;
 	if (!k->n_out && (!next_request(c, k) || !push(c, k)))
 		return false;
+	if (k->waits)
+		return serve_waiting(c, k);
 	more = k->n_out || memchr(k->in, '\n', k->n_in);
 	if (k->ended && !more)
 		return false;
 	/* the next request that is here already gets its turn when an answer can be written */
 	return !watch(c, EPOLL_CTL_MOD, k->fd, more ? EPOLLOUT : EPOLLIN, k);
+}
+
+static struct client *waiting(struct control *c, uint64_t ticket)
+{
+	for (unsigned i = 0; ticket && i < CONTROL_CLIENTS_MAX; i++)
+		if (c->client[i].fd >= 0 && c->client[i].waits == ticket)
+			return &c->client[i];
+	return NULL;
+}
+
+void control_answer(struct control *c, uint64_t ticket, json_t *doc, bool ok)
+{
+	struct client *k = waiting(c, ticket);
+
+	if (!k) {
+		json_decref(doc);
+		return;
+	}
+	k->waits = 0;
+	k->last = ++c->events;
+	if (!answer(c, k, doc, ok) || !serve(c, k))
+		drop_client(c, k);
+}
+
+void control_progress(struct control *c, uint64_t ticket, const char *text)
+{
+	struct client *k = waiting(c, ticket);
+	json_t *j;
+
+	/* one that does not read misses some */
+	if (!k || !k->progress || k->n_out)
+		return;
+	j = json_object();
+	json_object_set_new(j, "progress", json_string(text));
+	if (!put_line(c, k, j) || !serve(c, k))
+		drop_client(c, k);
 }
 
 void control_event(struct control *c)
@@ -349,7 +432,7 @@ void control_event(struct control *c)
 		if (!k || k->fd < 0)
 			continue;
 		k->last = ++c->events;
-		if (!serve(c, k))
+		if ((k->waits && (ev[i].events & (EPOLLHUP | EPOLLERR))) || !serve(c, k))
 			drop_client(c, k);
 	}
 	/* last, so that no place of this round's clients is given away before its turn */

@@ -4,14 +4,17 @@
  *
  *     -> {"weir-control": 1, "do": "status"}          stats, status, reload, ping
  *        "histograms": true                           of stats: with histograms of delays
+ *        "progress": true                             of reload: with lines as it goes on
  *     <- {"weir-control": 1, "ok": true, ...}         or "ok": false, "error": "...",
  *                                                     "complaints": [...] of a reload
+ *     <- {"weir-control": 1, "progress": "..."}       before the answer, if it was asked for
  *
  * A stream socket, mode 0660. Several requests may follow each other on one connection: each is
- * carried out when the answer before has been taken. The server never waits for a client. Cut
- * off are one that says a line longer than CONTROL_REQUEST_MAX (with an answer), the most
- * silent one when all CONTROL_CLIENTS_MAX places are taken, and those that leave their answers
- * unread when these become too much together.
+ * carried out when the answer before has been taken. A reload is answered when it has ended;
+ * what else is asked meanwhile, at once. The server never waits for a client. Cut off are one
+ * that says a line longer than CONTROL_REQUEST_MAX (with an answer), the most silent one when
+ * all CONTROL_CLIENTS_MAX places are taken, and those that leave their answers unread when
+ * these become too much together.
  */
 #ifndef WEIR_GW_CONTROL_H
 #define WEIR_GW_CONTROL_H
@@ -19,6 +22,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CONTROL_PATH "/run/weir/weir.sock"
@@ -32,7 +36,8 @@ struct control;
 struct control_ops {
 	json_t *(*status)(void *arg); /* an object; control adds "weir-control" and "ok" */
 	json_t *(*stats)(void *arg, bool histograms);
-	json_t *(*reload)(void *arg, bool *ok);
+	/* NULL: it goes on, and control_answer() with this ticket, never 0, tells its end */
+	json_t *(*reload)(void *arg, uint64_t ticket, bool *ok);
 	void *arg;
 };
 
@@ -47,6 +52,10 @@ void control_close(struct control *c); /* removes the socket */
 /* One file descriptor (an epoll) to wait on, and what to do when it is readable. */
 int control_fd(const struct control *c);
 void control_event(struct control *c);
+/* The answer to a reload; takes doc over. Whoever asked may be gone: then to nobody. */
+void control_answer(struct control *c, uint64_t ticket, json_t *doc, bool ok);
+/* A line to whoever waits for that and wants to hear of it. */
+void control_progress(struct control *c, uint64_t ticket, const char *text);
 
 /* The other side. Asks and waits for the answer (at most timeout_ms); NULL with one line in
  * err. */
@@ -54,10 +63,20 @@ json_t *control_ask(const char *path, const char *what, int timeout_ms, char *er
 		    size_t errsize);
 
 /*
+ * The same with "progress": whenever the gateway says that it is still at it, `progress` is
+ * called and timeout_ms begin anew. NULL with one line in err; *began: it was asked, and what
+ * comes of it is not known.
+ */
+json_t *control_ask_long(const char *path, const char *what, int timeout_ms,
+			 void (*progress)(const char *text), bool *began, char *err,
+			 size_t errsize);
+
+/*
  * The same for those who wait for other things too. `with` is a further key of the request
  * that is to be true, or NULL. control_call_begin() does not wait; NULL with one line in err.
  * control_call_read(), to be called when the descriptor is readable: 1, the answer in *answer;
- * 0, not all of it is there yet; -1 with one line in err. control_call_end() in any case.
+ * 0, not all of it is there yet; -1 with one line in err. Lines with "progress" count as none.
+ * control_call_end() in any case.
  */
 struct control_call;
 struct control_call *control_call_begin(const char *path, const char *what, const char *with,

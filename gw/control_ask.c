@@ -62,6 +62,8 @@ struct control_call {
 	char *path;
 	char *text; /* what came of the answer, n of room bytes */
 	size_t n, room;
+	void (*progress)(const char *text); /* NULL: nobody */
+	bool heard;			    /* of progress, since that was last set to false */
 };
 
 static struct control_call *begin(const char *path, const char *what, const char *with,
@@ -152,6 +154,24 @@ static int make_room(struct control_call *c)
 	return 0;
 }
 
+/* A line that is whole, without its end. As control_call_read(). */
+static int take_line(struct control_call *c, json_t **answer, char *err, size_t errsize)
+{
+	json_t *j = json_loads(c->text, 0, NULL);
+	const char *text = json_string_value(json_object_get(j, "progress"));
+	bool progress = text && !json_object_get(j, "ok");
+
+	if (progress && c->progress)
+		c->progress(text);
+	json_decref(j);
+	if (progress) {
+		c->heard = true;
+		return 0;
+	}
+	*answer = understand(c, err, errsize);
+	return *answer ? 1 : -1;
+}
+
 /* One recv() a call, so that an answer without end does not keep the caller from its clock. */
 int control_call_read(struct control_call *c, json_t **answer, char *err, size_t errsize)
 {
@@ -165,12 +185,19 @@ int control_call_read(struct control_call *c, json_t **answer, char *err, size_t
 			 got ? ": " : "", got ? strerror(errno) : "");
 		return -1;
 	}
-	nl = memchr(c->text + c->n, '\n', (size_t)got);
 	c->n += (size_t)got;
-	if (nl) {
+	while ((nl = memchr(c->text + c->n - got, '\n', (size_t)got))) {
+		size_t used = (size_t)(nl - c->text) + 1;
+		int done;
+
 		*nl = '\0';
-		*answer = understand(c, err, errsize);
-		return *answer ? 1 : -1;
+		done = take_line(c, answer, err, errsize);
+		if (done)
+			return done;
+		/* all that is left came with this call */
+		c->n -= used;
+		memmove(c->text, c->text + used, c->n);
+		got = (ssize_t)c->n;
 	}
 	if (c->n == c->room && make_room(c)) {
 		snprintf(err, errsize, "the answer is too long");
@@ -179,16 +206,13 @@ int control_call_read(struct control_call *c, json_t **answer, char *err, size_t
 	return 0;
 }
 
-json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
-		    size_t errsize)
+/* Until the answer is there, or nothing was heard for timeout_ms. */
+static json_t *wait_for(struct control_call *c, int timeout_ms, char *err, size_t errsize)
 {
-	struct control_call *c = begin(path, what, NULL, timeout_ms, err, errsize);
 	long end = now_ms() + timeout_ms;
 	json_t *answer = NULL;
 	int done = 0;
 
-	if (!c)
-		return NULL;
 	while (!done) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 		long left = end - now_ms();
@@ -198,8 +222,36 @@ json_t *control_ask(const char *path, const char *what, int timeout_ms, char *er
 				 timeout_ms);
 			break;
 		}
+		c->heard = false;
 		done = control_call_read(c, &answer, err, errsize);
+		if (c->heard)
+			end = now_ms() + timeout_ms;
+	}
+	return done > 0 ? answer : NULL;
+}
+
+json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
+		    size_t errsize)
+{
+	struct control_call *c = begin(path, what, NULL, timeout_ms, err, errsize);
+	json_t *answer = c ? wait_for(c, timeout_ms, err, errsize) : NULL;
+
+	control_call_end(c);
+	return answer;
+}
+
+json_t *control_ask_long(const char *path, const char *what, int timeout_ms,
+			 void (*progress)(const char *text), bool *began, char *err,
+			 size_t errsize)
+{
+	struct control_call *c = begin(path, what, "progress", timeout_ms, err, errsize);
+	json_t *answer = NULL;
+
+	*began = c != NULL;
+	if (c) {
+		c->progress = progress;
+		answer = wait_for(c, timeout_ms, err, errsize);
 	}
 	control_call_end(c);
-	return done > 0 ? answer : NULL;
+	return answer;
 }

@@ -73,6 +73,11 @@ void gateway_tell_missing(const struct gateway *g, const struct glink *l)
 		    l->link->name, l->link->interface);
 }
 
+uint32_t gateway_held_max(const struct gateway *g)
+{
+	return g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
+}
+
 bool gateway_gso(const struct policy_link *l)
 {
 	return segment_whole(l);
@@ -117,9 +122,33 @@ struct engine *gateway_engine(const struct policy *p, const struct glink *to, ch
 	return e;
 }
 
+/* What the engine of a new queue is made with. */
+static int set_up(const struct gateway *g, struct glink *to, char *err, size_t errsize)
+{
+	to->held_max = gateway_held_max(g);
+	if (getrandom(to->key, sizeof(to->key), 0) != (ssize_t)sizeof(to->key))
+		return fail_with(err, errsize, "random numbers: %s", strerror(errno));
+	return 0;
+}
+
+/* The engine that was built for it, or a new one. */
+static struct engine *first_engine(struct gateway *g, const struct policy *p, struct glink *to,
+				   struct build_link *built, char *err, size_t errsize)
+{
+	struct engine *e;
+
+	if (!built || !built->engine)
+		return set_up(g, to, err, errsize) ? NULL : gateway_engine(p, to, err, errsize);
+	to->held_max = built->held_max;
+	memcpy(to->key, built->key, sizeof(to->key));
+	e = built->engine;
+	built->engine = NULL;
+	return e;
+}
+
 /* Queue, engine, worker; of a link whose interface was looked at. */
-static int open_worker(struct gateway *g, const struct policy *p, struct glink *to, char *err,
-		       size_t errsize)
+static int open_worker(struct gateway *g, const struct policy *p, struct glink *to,
+		       struct build_link *built, char *err, size_t errsize)
 {
 	const struct policy_link *l = to->link;
 	struct worker_conf w = {
@@ -132,16 +161,13 @@ static int open_worker(struct gateway *g, const struct policy *p, struct glink *
 		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
 				 l->name, from, strerror(errno));
 	to->queue = (uint16_t)number;
-	if (getrandom(to->key, sizeof(to->key), 0) != (ssize_t)sizeof(to->key))
-		return fail_with(err, errsize, "random numbers: %s", strerror(errno));
-	to->held_max = g->linear ? NFQ_LINEAR_HELD : HELD_MAX;
+	w.engine = first_engine(g, p, to, built, err, errsize);
+	if (!w.engine)
+		return -1;
 	q.number = to->queue;
 	q.maxlen = to->held_max + ON_THE_WAY;
 	w.held_max = to->held_max;
 	w.mtu = to->iface.there ? to->iface.mtu : MTU_USUAL;
-	w.engine = gateway_engine(p, to, err, errsize);
-	if (!w.engine)
-		return -1;
 	w.queue = nfq_open(&q, err, errsize);
 	if (w.queue)
 		to->worker = worker_new(&w, err, errsize);
@@ -154,7 +180,8 @@ static int open_worker(struct gateway *g, const struct policy *p, struct glink *
 }
 
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
-		      struct glink *to, struct policy_report *r, char *err, size_t errsize)
+		      struct glink *to, struct build_link *built, struct policy_report *r,
+		      char *err, size_t errsize)
 {
 	*to = (struct glink){.link = l};
 	if (ifwatch_get(l->interface, &to->iface))
@@ -162,7 +189,7 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 				 l->interface, strerror(errno));
 	if (gkernel_prepare(g, p, l, &to->iface, &to->tc, r, err, errsize))
 		return -1;
-	if (!gateway_has_queue(l) || !open_worker(g, p, to, err, errsize))
+	if (!gateway_has_queue(l) || !open_worker(g, p, to, built, err, errsize))
 		return 0;
 	gkernel_forget(&to->tc);
 	return -1;
@@ -215,8 +242,8 @@ static int open_links(struct gateway *g, char *err, size_t errsize)
 
 	err[0] = '\0';
 	for (g->n_link = 0; g->n_link < p->n_link; g->n_link++)
-		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], &r, err,
-				      errsize))
+		if (gateway_link_open(g, p, p->link[g->n_link], &g->link[g->n_link], NULL, &r,
+				      err, errsize))
 			return err[0] ? -1 : fail_with(err, errsize, "%s", c.text);
 	for (size_t i = 0; i < g->n_link; i++)
 		if (g->link[i].worker && worker_start(g->link[i].worker, err, errsize))
@@ -361,6 +388,8 @@ void gateway_close(struct gateway *g)
 		gateway_link_close(&g->link[i]);
 	if (g->ifwatch)
 		ifwatch_close(g->ifwatch);
+	build_free(g->build);
+	build_wait();
 	policy_free(g->policy);
 	free(g->link);
 	free(g);

@@ -4,7 +4,8 @@
  * main one), with a worker for each link.
  *
  *     gateway_open()     all or nothing: queues, engines, table, threads, rules
- *     gateway_reload()   another policy takes over, or nothing changes
+ *     gateway_reload_begin(), gateway_reload_step()
+ *                        another policy takes over, or nothing changes
  *     gateway_close()    all that is held is accepted, in order; rules and queues go
  *
  * Those who show it (control socket, metrics) ask gateway_snapshot(): plain data, no
@@ -32,7 +33,7 @@ bool gateway_any_in_kernel(const struct policy *p);
 
 struct gateway_opts {
 	struct policy *policy; /* the gateway's when gateway_open() succeeds */
-	const char *file;      /* where gateway_reload() reads it anew; must live */
+	const char *file;      /* where a reload reads it anew; must live */
 	uint16_t queue_from;   /* first number to try; 0: GATEWAY_QUEUE_FROM */
 	/*
 	 * What the kernel's traffic control has, from tc_probe(); must live. NULL: not known,
@@ -57,10 +58,26 @@ struct gateway_opts {
 struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *err,
 			     size_t errsize);
 /*
- * Reads the policy's file again and lets it take over. 0, or -1: complaints were told to
- * `r` and what else failed is one line in err (may be empty); nothing changed.
+ * Reads the policy's file again and lets it take over. The large part is done by a thread of
+ * its own (gateway_build.h) while the gateway goes on; gateway_reload_step() is to be called
+ * when gateway_reload_fd() is readable, and after gateway_reload_wait() ms, and does the rest.
+ *
+ * begin: 0, or -1 with one line in err: there is no thread for it. Not while one is under way.
  */
-int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t errsize);
+int gateway_reload_begin(struct gateway *g, char *err, size_t errsize);
+bool gateway_reloading(const struct gateway *g);
+/* What it does by now, in a few words. */
+const char *gateway_reload_doing(const struct gateway *g);
+int gateway_reload_fd(const struct gateway *g);	  /* -1: nothing to wait for */
+int gateway_reload_wait(const struct gateway *g); /* ms; -1: no such time */
+/*
+ * GOES_ON: it is not done yet. Else it has ended: TOOK_OVER, or FAILED, when nothing changed
+ * and what failed is one line in err (may be empty when errors were told to r). In both cases
+ * complaints were told to r.
+ */
+enum gateway_reload { RELOAD_GOES_ON, RELOAD_TOOK_OVER, RELOAD_FAILED };
+enum gateway_reload gateway_reload_step(struct gateway *g, struct policy_report *r, char *err,
+					size_t errsize);
 void gateway_close(struct gateway *g);
 
 /* To be called when it is readable: interfaces that come and go. */

@@ -36,16 +36,21 @@ static bool has_table(const struct policy_link *l)
 
 #define LOCK_SOON 2000u /* ms, where it can be tried again */
 
-int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize)
+int gkernel_locked_out(unsigned ms, char *err, size_t errsize)
 {
-	if (g->o.tc_lock < 0 || !tc_lock_take(g->o.tc_lock, ms))
-		return 0;
 	if (errno != EWOULDBLOCK)
 		return fail_with(err, errsize, "waiting for another weir: %s", strerror(errno));
 	return fail_with(err, errsize,
 			 "another weir changes traffic control (\"weir tc\", or a gateway that "
 			 "starts or stops), and has not ended in %u s",
 			 ms / 1000);
+}
+
+int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize)
+{
+	if (g->o.tc_lock < 0 || !tc_lock_take(g->o.tc_lock, ms))
+		return 0;
+	return gkernel_locked_out(ms, err, errsize);
 }
 
 void gkernel_unlock(const struct gateway *g)

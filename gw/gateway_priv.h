@@ -6,6 +6,7 @@
 #include "gw/clock.h"
 #include "gw/fail.h"
 #include "gw/gateway.h"
+#include "gw/gateway_build.h"
 #include "gw/ifwatch.h"
 #include "gw/rule.h"
 #include "gw/tc_apply.h"
@@ -89,6 +90,9 @@ struct gateway {
 	size_t n_emptied;
 	uint64_t started, reloaded, looked;
 	uint64_t generation, reloads_failed;
+	/* a reload that is under way; NULL: none */
+	struct build *build;
+	uint64_t ready; /* when it could have taken over; 0: not yet */
 };
 
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
@@ -112,11 +116,15 @@ void gateway_keep_complaint(void *arg, enum policy_severity sev, const char *fil
 struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
 			      size_t errsize);
 /*
- * Queue, engine, worker, and what the kernel is to be told, which it is not yet. 0, or -1 with
+ * Queue, engine (the built one, if there is one), worker, and what the kernel is to be told,
+ * which it is not yet. 0, or -1 with
  * nothing left, and one line in err unless an error was told to r.
  */
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
-		      struct glink *to, struct policy_report *r, char *err, size_t errsize);
+		      struct glink *to, struct build_link *built, struct policy_report *r,
+		      char *err, size_t errsize);
+/* Packets that a link's queue holds at most. */
+uint32_t gateway_held_max(const struct gateway *g);
 /* Everything held is accepted; the queue goes. What the kernel was told stays. */
 void gateway_link_close(struct glink *l);
 /* The rules for these links, and what others can know of them (claim.h). */
@@ -168,8 +176,10 @@ void gkernel_revert(struct gateway *g, const struct policy_link *l, struct gkern
  * were waited for, `ms` at most. For who has nothing to do there, nothing. 0, or -1 with one
  * line in err; gkernel_unlock() after 0.
  */
-#define GKERNEL_WAIT 10000u /* ms; status and metrics wait meanwhile */
+#define GKERNEL_WAIT 10000u /* ms */
 int gkernel_lock(const struct gateway *g, unsigned ms, char *err, size_t errsize);
+/* The line for it: errno of tc_lock_take(), after `ms`. -1. */
+int gkernel_locked_out(unsigned ms, char *err, size_t errsize);
 void gkernel_unlock(const struct gateway *g);
 /* For a worker; NULL: it schedules by itself. */
 const uint32_t *gkernel_classids(const struct policy_link *l, const struct gkernel *k);

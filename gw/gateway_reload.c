@@ -2,9 +2,9 @@
 /*
  * Another policy takes over.
  *
- * Everything that can fail comes first, beside what runs: reading, engines, new links, the
- * kernel's classes, and the rules as one transaction. What follows can only lack memory for a
- * list of what waits, and is tried again until there is some.
+ * Everything that can fail comes first, beside what runs: reading and engines, by a thread of
+ * its own (gateway_build.h); then new links, the kernel's classes, room for a list of what
+ * waits, and the rules as one transaction. What follows cannot fail.
  * Links are the same if their name is; a link that is new gets a queue and a worker, one
  * that is not in the new policy lets go what it holds.
  * A link whose interface is another one keeps its queue. What it holds for the old one goes
@@ -25,6 +25,7 @@
  * Only where a rule goes may packets be overtaken: those that are on their way through the
  * queue at that moment.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,16 +40,19 @@
 
 /* One link of the new policy, and what it takes over from. */
 struct next {
-	struct glink link;  /* with a worker of its own if it is new */
-	struct glink *old;  /* NULL: it is new */
-	struct glink *left; /* not NULL: the queue that it had and has no more */
-	struct engine *engine;
+	struct glink link;	     /* with a worker of its own if it is new */
+	struct glink *old;	     /* NULL: it is new */
+	struct glink *left;	     /* not NULL: the queue that it had and has no more */
+	struct engine *engine;	     /* for the worker of `old` or `left` */
+	struct engine_left *waiting; /* room for what waits there; NULL: none is needed */
+	size_t n_waiting;
 	struct gkernel_before *before; /* NULL: nothing was counted */
 	bool moved;		       /* to this interface, from another or from nowhere */
 	bool waits;		       /* for the kernel to send what it has */
 };
 
 struct change {
+	struct build *build;
 	struct policy *policy;
 	struct next *next;
 	struct glink *links; /* of all, as the rules want them */
@@ -90,7 +94,8 @@ static void undo(struct gateway *g, struct change *c)
 		const struct glink *before = find_place(g, n->link.link);
 
 		gkernel_revert(g, n->link.link, &n->link.tc, before ? &before->tc : NULL);
-		engine_free(n->engine);
+		build_leave(c->build, n->engine, NULL);
+		free(n->waiting);
 		gkernel_before_free(n->before);
 		if (n->old)
 			gkernel_forget(&n->link.tc);
@@ -99,7 +104,23 @@ static void undo(struct gateway *g, struct change *c)
 	}
 	free(c->next);
 	free(c->links);
-	policy_free(c->policy);
+	build_leave(c->build, NULL, c->policy);
+}
+
+/* What a worker that is there needs to go on with another engine. */
+static int prepare_worker(struct change *c, struct next *n, const struct glink *of, char *err,
+			  size_t errsize)
+{
+	struct build_link *built = build_link(c->build, (size_t)(n - c->next));
+
+	n->n_waiting = WORKER_LEFT(of->held_max);
+	n->waiting = calloc(n->n_waiting, sizeof(*n->waiting));
+	if (!n->waiting)
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	assert(built->engine); /* it had a queue when the build began, and still has */
+	n->engine = built->engine;
+	built->engine = NULL;
+	return 0;
 }
 
 /* A link that is there already, of the same kind. */
@@ -115,10 +136,7 @@ static int prepare_same(struct gateway *g, struct change *c, struct next *n,
 				 l->interface, strerror(errno));
 	if (gkernel_prepare(g, c->policy, l, &n->link.iface, &n->link.tc, r, err, errsize))
 		return -1;
-	if (!n->link.worker)
-		return 0;
-	n->engine = gateway_engine(c->policy, &n->link, err, errsize);
-	return n->engine ? 0 : -1;
+	return n->link.worker ? prepare_worker(c, n, n->old, err, errsize) : 0;
 }
 
 static void hold(struct worker *w, void *arg)
@@ -130,16 +148,10 @@ static int prepare_new(struct gateway *g, struct change *c, struct next *n,
 		       const struct policy_link *l, struct policy_report *r, char *err,
 		       size_t errsize)
 {
-	if (gateway_link_open(g, c->policy, l, &n->link, r, err, errsize))
+	if (gateway_link_open(g, c->policy, l, &n->link,
+			      build_link(c->build, (size_t)(n - c->next)), r, err, errsize) ||
+	    (n->left && prepare_worker(c, n, n->left, err, errsize)))
 		return -1;
-	if (n->left) {
-		struct glink last = *n->left; /* so that its worker can have the engine */
-
-		last.link = l;
-		n->engine = gateway_engine(c->policy, &last, err, errsize);
-		if (!n->engine)
-			return -1;
-	}
 	if (!n->link.worker)
 		return 0;
 	worker_call(n->link.worker, hold, &n->waits);
@@ -236,6 +248,8 @@ struct take_over {
 	const struct policy_link *link;
 	struct engine *engine, *old;
 	const uint32_t *classid;
+	struct engine_left *waiting;
+	size_t n_waiting;
 	bool waits;
 };
 
@@ -245,20 +259,22 @@ static void take_over(struct worker *w, void *arg)
 
 	if (t->waits)
 		worker_hold(w, true);
-	t->old = worker_take_over(w, t->policy, t->link, t->engine, t->classid);
-	if (t->old)
-		worker_set_gso(w, gateway_gso(t->link));
+	t->old = worker_take_over(w, t->policy, t->link, t->engine, t->classid, t->waiting,
+				  t->n_waiting);
+	worker_set_gso(w, gateway_gso(t->link));
 }
 
 /*
  * The link's worker goes on with the new engine, and that of a link that leaves its queue hands
- * all to the kernel. Without memory it goes on with the old one.
+ * all to the kernel.
  */
-static int switch_link(struct change *c, struct next *n)
+static void switch_link(struct change *c, struct next *n)
 {
 	struct take_over t = {.policy = c->policy,
 			      .link = n->link.link,
 			      .engine = n->engine,
+			      .waiting = n->waiting,
+			      .n_waiting = n->n_waiting,
 			      .waits = n->waits};
 
 	if (n->left && n->link.tc.target)
@@ -266,11 +282,8 @@ static int switch_link(struct change *c, struct next *n)
 	else
 		t.classid = gkernel_classids(n->link.link, &n->link.tc);
 	worker_call(n->left ? n->left->worker : n->old->worker, take_over, &t);
-	if (!t.old)
-		return -1;
-	engine_free(t.old);
+	build_leave(c->build, t.old, NULL);
 	n->engine = NULL;
-	return 0;
 }
 
 static bool stays(const struct change *c, const struct glink *l)
@@ -301,9 +314,8 @@ static void switch_all(struct gateway *g, struct change *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct next *n = &c->next[i];
 
-		while (n->engine && switch_link(c, n))
-			gateway_say(g, 3, "link %s: no memory for the moment: trying again",
-				    n->link.link->name);
+		if (n->engine)
+			switch_link(c, n);
 		gkernel_silence(g, n->link.link);
 		left |= n->left != NULL;
 	}
@@ -362,6 +374,7 @@ static void finish(struct gateway *g, struct change *c)
 		/* it reads: nothing can be taken back from here on */
 		gkernel_carry(c->next[i].before, &c->next[i].link.tc, &c->next[i].link.gone);
 		gkernel_before_free(c->next[i].before);
+		free(c->next[i].waiting);
 		c->links[i] = c->next[i].link;
 		gateway_serve_on(&c->links[i]);
 		if (c->links[i].iface.there && c->links[i].worker)
@@ -374,7 +387,7 @@ static void finish(struct gateway *g, struct change *c)
 	g->n_link = c->n;
 	g->policy = c->policy;
 	free(c->next);
-	policy_free(old);
+	build_leave(c->build, NULL, old);
 }
 
 /* -1: nothing changed, and the change is given up. */
@@ -395,49 +408,108 @@ static int take_over_all(struct gateway *g, struct change *c, struct policy_repo
 	return 0;
 }
 
-/* The same, alone with the kernel's traffic control where that is changed. */
-static int take_over_alone(struct gateway *g, struct change *c, struct policy_report *r,
-			   char *err, size_t errsize)
-{
-	bool lock = gateway_any_in_kernel(g->policy) || gateway_any_in_kernel(c->policy);
-	int failed;
+/* ---- Step by step. */
 
-	if (lock && gkernel_lock(g, GKERNEL_WAIT, err, errsize)) {
-		policy_free(c->policy);
-		return -1;
+#define LOCK_AGAIN 20 /* ms between two looks */
+
+int gateway_reload_begin(struct gateway *g, char *err, size_t errsize)
+{
+	struct build_from *from = calloc(g->n_link + 1, sizeof(*from));
+	size_t n = 0;
+
+	if (!from)
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	for (size_t i = 0; i < g->n_link; i++) {
+		const struct glink *l = &g->link[i];
+
+		if (!l->worker)
+			continue;
+		from[n] = (struct build_from){.link = l->link->name, .held_max = l->held_max};
+		memcpy(from[n++].key, l->key, sizeof(l->key));
 	}
-	failed = take_over_all(g, c, r, err, errsize);
-	if (lock)
-		gkernel_unlock(g);
-	return failed;
+	g->ready = 0;
+	g->build = build_start(cmd_policy_read, g->o.file, from, n, gateway_held_max(g), err,
+			       errsize);
+	free(from);
+	return g->build ? 0 : -1;
 }
 
-int gateway_reload(struct gateway *g, struct policy_report *r, char *err, size_t errsize)
+bool gateway_reloading(const struct gateway *g)
 {
-	struct change c = {0};
-	int status;
+	return g->build != NULL;
+}
 
-	err[0] = '\0';
-	/* which interface is where by now */
-	gateway_event(g);
-	c.policy = cmd_policy_read(g->o.file, r, &status);
-	if (c.policy && gateway_check(c.policy, r)) {
-		policy_free(c.policy);
-		c.policy = NULL;
-	}
-	if (!c.policy) {
+const char *gateway_reload_doing(const struct gateway *g)
+{
+	if (g->ready)
+		return "another weir that changes traffic control is waited for";
+	return build_doing(g->build);
+}
+
+int gateway_reload_fd(const struct gateway *g)
+{
+	return g->build && !g->ready ? build_fd(g->build) : -1;
+}
+
+int gateway_reload_wait(const struct gateway *g)
+{
+	return g->ready ? LOCK_AGAIN : -1;
+}
+
+/* With the lock, where one is needed. 1: not yet; -1 with err: it takes too long. */
+static int try_lock(struct gateway *g, bool lock, char *err, size_t errsize)
+{
+	uint64_t now = clock_now();
+
+	if (!lock || g->o.tc_lock < 0 || !tc_lock_take(g->o.tc_lock, 0))
+		return 0;
+	if (!g->ready)
+		g->ready = now;
+	if (errno == EWOULDBLOCK && now - g->ready < GKERNEL_WAIT * UINT64_C(1000000))
+		return 1;
+	return gkernel_locked_out(GKERNEL_WAIT, err, errsize);
+}
+
+static enum gateway_reload ended(struct gateway *g, bool took_over)
+{
+	build_free(g->build);
+	g->build = NULL;
+	g->ready = 0;
+	if (!took_over) {
 		g->reloads_failed++;
-		if (!r->errors)
-			fail_with(err, errsize, "%s cannot be read", g->o.file);
-		return -1;
-	}
-	if (take_over_alone(g, &c, r, err, errsize)) {
-		g->reloads_failed++;
-		return -1;
+		return RELOAD_FAILED;
 	}
 	g->generation++;
 	g->reloaded = clock_now();
 	for (size_t i = 0; i < g->n_link; i++)
 		gateway_look(g, &g->link[i]);
-	return 0;
+	return RELOAD_TOOK_OVER;
+}
+
+enum gateway_reload gateway_reload_step(struct gateway *g, struct policy_report *r, char *err,
+					size_t errsize)
+{
+	struct change c = {.build = g->build};
+	bool lock;
+	int locked, failed;
+
+	err[0] = '\0';
+	if (!build_done(g->build))
+		return RELOAD_GOES_ON;
+	lock = build_policy(g->build) && (gateway_any_in_kernel(g->policy) ||
+					  gateway_any_in_kernel(build_policy(g->build)));
+	locked = try_lock(g, lock, err, errsize);
+	if (locked > 0)
+		return RELOAD_GOES_ON;
+	c.policy = build_take(g->build, r, err, errsize);
+	if (locked || !c.policy) {
+		build_leave(g->build, NULL, c.policy);
+		return ended(g, false);
+	}
+	/* which interface is where by now */
+	gateway_event(g);
+	failed = take_over_all(g, &c, r, err, errsize);
+	if (lock)
+		gkernel_unlock(g);
+	return ended(g, !failed);
 }

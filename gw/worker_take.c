@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A worker takes over another policy, and what waits goes with it. */
-#include <stdlib.h>
 #include <time.h>
 
 #include "gw/rule.h"
@@ -56,30 +55,26 @@ static void give_all(struct worker *w, const struct engine_left *left, size_t n)
 
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine,
-				const uint32_t *classid)
+				const uint32_t *classid, struct engine_left *left, size_t room)
 {
 	struct engine *old = w->engine;
-	struct engine_left *left;
 	size_t n;
 
 	w->now = clock_now();
 	if (w->queue)
 		worker_poll(w, w->now);
-	n = engine_waiting(old);
-	left = calloc(n + 1, sizeof(*left));
-	if (!left)
-		return NULL;
-	n = engine_withdraw(old, left, n);
+	n = engine_withdraw(old, left, room);
 	engine_inherit(engine, old);
 	w->policy = p;
 	w->link = link;
 	w->engine = engine;
 	w->classid = classid;
 	w->generation++;
-	give_all(w, left, n);
+	/* once, as nothing can wait that has no place here; but nothing may be left behind */
+	for (; n; n = engine_withdraw(old, left, room))
+		give_all(w, left, n);
 	if (w->queue)
 		worker_poll(w, w->now);
-	free(left);
 	return old;
 }
 

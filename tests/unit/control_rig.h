@@ -29,6 +29,8 @@ struct rig {
 	unsigned status, stats, histograms, reloads;
 	size_t answer; /* bytes of text in the answer to stats */
 	bool fails;    /* status and reload say that they failed */
+	bool later;    /* reload is answered later */
+	uint64_t ticket;
 };
 
 static json_t *rig_status(void *arg)
@@ -57,12 +59,17 @@ static json_t *rig_stats(void *arg, bool histograms)
 	return j;
 }
 
-static json_t *rig_reload(void *arg, bool *ok)
+static json_t *rig_reload(void *arg, uint64_t ticket, bool *ok)
 {
 	struct rig *r = arg;
 	json_t *j = json_object();
 
 	r->reloads++;
+	r->ticket = ticket;
+	if (r->later) {
+		json_decref(j);
+		return NULL;
+	}
 	*ok = !r->fails;
 	if (r->fails)
 		json_object_set_new(j, "error", json_string("p.yaml is not valid"));

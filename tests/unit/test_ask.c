@@ -67,9 +67,10 @@ static json_t *on_stats(void *arg, bool histograms)
 	return j;
 }
 
-static json_t *on_reload(void *arg, bool *ok)
+static json_t *on_reload(void *arg, uint64_t ticket, bool *ok)
 {
 	(void)arg;
+	(void)ticket;
 	*ok = true;
 	return json_object();
 }

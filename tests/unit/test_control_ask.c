@@ -71,6 +71,48 @@ static void fake_end(struct fake *f)
 	assert_int_equal(rmdir(f->r.dir), 0);
 }
 
+static unsigned told;
+
+static void tell(const char *text)
+{
+	static const char *const expected[] = {"reading (1 s)", "building (2 s)"};
+
+	assert_in_range(told, 0, 1);
+	assert_string_equal(text, expected[told++]);
+}
+
+/* Lines of progress before the answer; those who do not ask for them take them for nothing. */
+static void test_progress(void **state)
+{
+	static const char answer[] = "{\"weir-control\": 1, \"progress\": \"reading (1 s)\"}\n"
+				     "{\"weir-control\": 1, \"progress\": \"building (2 s)\"}\n"
+				     "{\"weir-control\": 1, \"ok\": true, \"n\": 7}\n";
+
+	(void)state;
+	for (unsigned slowly = 0; slowly < 2; slowly++)
+		for (size_t cut = 0; cut < 2; cut++) {
+			struct fake f = {.slowly = slowly};
+			char err[256] = "";
+			bool began;
+			json_t *j;
+
+			told = 0;
+			fake_start(&f, answer, sizeof(answer) - 1 - cut);
+			j = control_ask_long(f.r.path, "reload", LONG, tell, &began, err,
+					     sizeof(err));
+			fake_end(&f);
+			assert_non_null(strstr(f.asked, "\"progress\": true"));
+			assert_true(began);
+			assert_int_equal(told, 2);
+			if (cut)
+				assert_non_null(strstr(err, "ended in the middle"));
+			else
+				assert_int_equal(json_integer_value(json_object_get(j, "n")),
+						 7);
+			json_decref(j);
+		}
+}
+
 static void test_answers(void **state)
 {
 #define TEXT(t) t, sizeof(t) - 1
@@ -238,9 +280,8 @@ static void test_both(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_long_answer),
-		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_answers),	    cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_long_answer), cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_both),
 	};
 
