@@ -315,3 +315,12 @@ int capture_snaplen(const struct capture *c)
 	}
 	return (int)most;
 }
+
+size_t capture_interfaces(const struct capture *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += capture_file_interfaces(c->inputs[i].file);
+	return n;
+}

@@ -78,5 +78,7 @@ void capture_get_stats(const struct capture *c, struct capture_stats *s);
  */
 int capture_dlt(const struct capture *c);
 int capture_snaplen(const struct capture *c);
+/* How many interfaces all captures have together, as far as is known. */
+size_t capture_interfaces(const struct capture *c);
 
 #endif

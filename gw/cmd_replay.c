@@ -75,6 +75,8 @@ static int replay_policy(const struct policy *p, const struct args *a)
 	status = replay_run(r, err, sizeof(err)) ? cmd_fail("%s", err) : CMD_OK;
 	if (report(a, replay_result(r)) != CMD_OK)
 		status = CMD_FAIL;
+	if (status == CMD_OK && replay_result(r)->not_whole)
+		status = CMD_NO;
 	replay_close(r);
 	return status;
 }
@@ -183,6 +185,10 @@ const struct cmd cmd_replay = {
 		"  --json           the report for programs\n\n"
 		"With - for one of the files to write, it goes to standard output, and no "
 		"report.\n"
-		"Exit: 0 done; 1 the policy is not valid; 2 it could not be done.\n",
+		"Exit: 0 done; 1 the policy is not valid, or the figures are not those of the "
+		"traffic,\n"
+		"as was told (on no link, in the captures twice, not to be read); 2 it could "
+		"not "
+		"be done.\n",
 	.run = run,
 };

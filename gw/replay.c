@@ -110,6 +110,8 @@ int replay_run(struct replay *r, char *err, size_t errsize)
 		progress_end(&r->bar);
 	ahead_get_stats(r->from.ahead, &r->result.capture);
 	r->result.segments = r->drive.segments;
+	r->result.not_whole =
+		capture_look_tell(r->sink.look, warn, r) || r->result.capture.broken;
 	qsort(r->result.passed, r->result.n_passed, sizeof(r->result.passed[0]),
 	      compare_reasons);
 	return status;
@@ -176,6 +178,12 @@ struct replay *replay_open(const struct replay_opts *o, struct policy_report *re
 		replay_close(r);
 		return NULL;
 	}
+	r->sink.look = capture_look_new(o->link, capture_interfaces(r->capture) > 1);
+	if (!r->sink.look) {
+		snprintf(err, errsize, "out of memory");
+		replay_close(r);
+		return NULL;
+	}
 	if (capture_begins(r->capture, &r->result.first))
 		eo.now = r->result.first;
 	r->engine = engine_new(o->policy, &eo, report);
@@ -220,6 +228,7 @@ void replay_close(struct replay *r)
 	close_outputs(r, err, sizeof(err));
 	holder_free(r->sink.held);
 	replay_sink_fini(&r->sink);
+	capture_look_free(r->sink.look);
 	engine_free(r->engine);
 	ahead_free(r->from.ahead);
 	if (r->capture)

@@ -48,6 +48,9 @@ struct replay_result {
 	uint64_t packets; /* of the captures; a large segment is one */
 	struct drive_segments segments;
 	uint32_t mtu;
+	/* The figures are not those of the traffic, as was told: it was on no link, is in the
+	   captures twice, or could not be read. A capture that is only cut off is no such. */
+	bool not_whole;
 	uint64_t first, last; /* ns: arrival of the first and last packet; 0 when none came */
 	uint64_t end;	      /* ns: when the last packet came, left or was dropped */
 	struct replay_passed passed[REPLAY_REASONS]; /* in the order of their names */

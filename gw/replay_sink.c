@@ -127,6 +127,8 @@ static void passed(void *arg, const struct drive_unit *u, const char *reason)
 	}
 	res->passed[i].packets++;
 	res->passed[i].bytes += u->pieces > 1 ? u->p->ip + u->d->len : pk->wirelen;
+	if (u->d && !u->piece)
+		capture_look_at(s->look, pk, &u->p->d, NULL);
 	if (s->trace && !u->piece)
 		trace_passed(s->trace, pk->number, pk->when, reason);
 	if (u->pieces > 1)
@@ -248,6 +250,8 @@ static void queued(void *arg, const struct drive_unit *u, const struct engine_ti
 	struct replay_sink *s = arg;
 	const struct capture_packet *pk = &u->p->pk;
 
+	if (!u->piece)
+		capture_look_at(s->look, pk, &u->p->d, t->link);
 	if (s->trace && !u->piece) {
 		uint32_t len = t->len;
 

@@ -9,6 +9,7 @@
 #ifndef WEIR_GW_REPLAY_SINK_H
 #define WEIR_GW_REPLAY_SINK_H
 
+#include "gw/capture_look.h"
 #include "gw/drive.h"
 #include "gw/outpcap.h"
 #include "gw/replay.h"
@@ -33,6 +34,7 @@ struct replay_frame {
 struct replay_sink {
 	struct replay_result *result;
 	struct drive *drive; /* stopped when there is no memory */
+	struct capture_look *look;
 	struct trace *trace; /* NULL: none */
 	struct outpcap *out; /* NULL: none */
 	struct holder *held; /* with `out` */
