@@ -215,6 +215,7 @@ static void read_traffic(struct wread *w, const struct ynode *map, struct wtest 
 {
 	const struct ynode *n = wread_list(w, map, "traffic");
 	uint64_t duration = UINT64_MAX;
+	unsigned errors;
 
 	wread_time(w, map, "duration", &duration);
 	if (!n)
@@ -224,6 +225,7 @@ static void read_traffic(struct wread *w, const struct ynode *map, struct wtest 
 			    SYNTH_STREAMS_MAX);
 		return;
 	}
+	errors = w->r->errors;
 	t->stream = zalloc(n->n, sizeof(*t->stream));
 	for (size_t i = 0; i < n->n; i++) {
 		wread_stream(w, n->item[i], t->name, duration, &t->stream[i]);
@@ -235,6 +237,8 @@ static void read_traffic(struct wread *w, const struct ynode *map, struct wtest 
 					    policy_shown(t->stream[i].name).s);
 		}
 	}
+	if (w->r->errors == errors)
+		wread_bound(w, t);
 }
 
 static void read_test(struct wread *w, const struct ynode *map, const struct policy *p,

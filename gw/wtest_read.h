@@ -33,6 +33,8 @@ char *wread_strdup(const char *s); /* never NULL: no memory ends the program */
 /* The stream in n, a map of `traffic`. `duration`: of the test, UINT64_MAX when not said. */
 void wread_stream(struct wread *w, const struct ynode *n, const char *test, uint64_t duration,
 		  struct synth_stream *s);
+/* Complains of more traffic than a test may have, as far as that is known before. */
+void wread_bound(struct wread *w, const struct wtest *t);
 /* The expectation in n, a map of `expect`; t's link and streams, and p, are there. */
 void wread_expect(struct wread *w, const struct ynode *n, const struct policy *p,
 		  const struct wtest *t, struct wtest_expect *e);

@@ -6,6 +6,7 @@
  */
 #include "gw/capture.h"
 #include "gw/drive.h"
+#include "gw/progress.h"
 #include "gw/wtest_watch.h"
 
 #include <inttypes.h>
@@ -30,6 +31,7 @@ struct run {
 	struct wpacket now; /* the packet that the driver has got */
 	struct synth *synth;
 	uint64_t made; /* synthetic packets so far */
+	struct progress progress;
 	uint64_t per_stream[SYNTH_STREAMS_MAX];
 	struct slot *slot; /* of the packets that wait; the engine's id is the index */
 	uint32_t n_slot, cap_slot, free_slot;
@@ -114,9 +116,13 @@ static size_t from_synth(struct run *r, const struct ahead_packet **v)
 		return 0;
 	if (++r->made > WTEST_MADE_MAX) {
 		stop(r, r->test->stream[pk->stream].at,
-		     watch_text("the traffic is more than %u packets", WTEST_MADE_MAX));
+		     watch_text("the traffic is more than %u packets: an earlier end, a lower "
+				"rate of the link, or larger packets",
+				WTEST_MADE_MAX));
 		return 0;
 	}
+	if (progress_due(&r->progress))
+		progress_update(&r->progress, r->made, 0, r->made);
 	r->now = (struct wpacket){.stream = (int)pk->stream,
 				  .flow = pk->flow,
 				  .number = ++r->per_stream[pk->stream]};
@@ -292,7 +298,9 @@ void wtest_run(const struct wtest_file *f, const struct wtest *t, struct wtest_r
 	run.drive.sink = &sink;
 	run.drive.from = run.drive.to = &run;
 	if (set_up(&run)) {
+		progress_start(&run.progress, t->name);
 		drive(&run);
+		progress_end(&run.progress);
 		check_whole(&run);
 		res->waiting = engine_waiting(run.engine);
 		res->time = run.watch.last - run.watch.origin;

@@ -31,6 +31,29 @@ status 2 "some could not run" test "$tmp/good.test.yaml" "$tmp/broken.test.yaml"
 printf 'tests: [' >"$tmp/syntax.test.yaml"
 status 2 "no YAML" test "$tmp/syntax.test.yaml"
 
+# more traffic than a test may have is told before any of it is made
+bound() { # KEYS of the stream
+	cat <<-END
+		policy: $(realpath policies/plain.yaml)
+		tests:
+		  - name: much
+		    link: $(sed -nE 's/^ *- name: *([^ ]+).*/\1/p' policies/plain.yaml | head -n 1)
+		    duration: 86400s
+		    traffic:
+		      - {name: few, kind: constant, interval: 1s, size: 100b, src: 192.168.1.2, dst: 198.51.100.1, proto: udp, dport: 5}
+		      - {name: fast, $1, src: 192.168.1.2, dst: 198.51.100.1, proto: udp, dport: 5}
+		    expect:
+		      - {stream: fast, packets: "> 0"}
+	END
+}
+for keys in "kind: constant, interval: 1ns, size: 100b" "kind: poisson, rate: 1gbit, size: 1500b" \
+	"kind: on-off, rate: 1gbit, size: [64b, 1500b], on: 1s, off: 9s"; do
+	bound "$keys" >"$tmp/bound.test.yaml"
+	status 2 "too much: $keys" test "$tmp/bound.test.yaml"
+	like "says where, how much, and what would be right" "$tmp/err" \
+		'bound\.test\.yaml:8:9: stream "fast" has [0-9]+ packets or more, and a test at most 20000000 in all: a longer interval'
+done
+
 status 1 "TAP" test --format tap "$tmp/good.test.yaml" "$tmp/bad.test.yaml"
 like "a plan" "$tmp/out" '^1\.\.2$'
 like "one ok" "$tmp/out" '^ok 1\b'
