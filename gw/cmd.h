@@ -8,6 +8,8 @@
 #ifndef WEIR_GW_CMD_H
 #define WEIR_GW_CMD_H
 
+#include <stdarg.h>
+
 #include "qos/policy.h"
 
 enum cmd_exit {
@@ -30,7 +32,13 @@ extern const struct cmd cmd_check, cmd_replay, cmd_test, cmd_run, cmd_reload, cm
 
 /* All of a command's help to stdout. CMD_OK (or CMD_FAIL when it cannot be written). */
 int cmd_help(const struct cmd *c);
-/* "weir NAME: ..." and how it is used, to stderr. CMD_FAIL. text NULL: getopt has said it. */
+/* A line to stderr; control characters in it are shown as '?'. */
+void cmd_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cmd_say_list(const char *prefix, const char *fmt, va_list ap);
+/*
+ * "weir NAME: ..." and how it is used, to stderr. CMD_FAIL. fmt NULL: getopt has just refused
+ * an option, and that is said.
+ */
 int cmd_usage(const struct cmd *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "weir: ..." to stderr, one line. CMD_FAIL. */
 int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gw/ask_value.h"
 #include "gw/cmd.h"
 #include "gw/cmd_policy.h"
 #include "gw/json.h"
@@ -82,7 +83,8 @@ static void print_text(const struct check *c)
 	char t[REPORT_TEXT];
 	size_t n = count_classes(c->policy);
 
-	printf("%s: valid; %s", c->policy->file, c->policy->n_link == 1 ? "link" : "links");
+	printf("%s: valid; %s", ask_printable(c->policy->file),
+	       c->policy->n_link == 1 ? "link" : "links");
 	for (size_t i = 0; i < c->policy->n_link; i++)
 		printf("%s%s", i ? ", " : " ", c->policy->link[i]->name);
 	printf("; %zu %s", n, n == 1 ? "class" : "classes");

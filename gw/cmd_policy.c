@@ -13,10 +13,12 @@ void cmd_complain(void *arg, enum policy_severity sev, const char *file, struct 
 		  const char *text)
 {
 	(void)arg;
-	fprintf(stderr, "%s:", file);
+	const char *warning = sev == POLICY_WARNING ? "warning: " : "";
+
 	if (at.line)
-		fprintf(stderr, "%d:%d:", at.line, at.col);
-	fprintf(stderr, " %s%s\n", sev == POLICY_WARNING ? "warning: " : "", text);
+		cmd_say("%s:%d:%d: %s%s", file, at.line, at.col, warning, text);
+	else
+		cmd_say("%s: %s%s", file, warning, text);
 }
 
 static FILE *open_policy(const char *name)

@@ -22,7 +22,7 @@ enum { MTU_LEAST = 68, MTU_MOST = 65535 }; /* RFC 791; what a packet's length ca
 static void warn(void *arg, const char *text)
 {
 	(void)arg;
-	fprintf(stderr, "weir: warning: %s\n", text);
+	cmd_say("weir: warning: %s", text);
 }
 
 static bool is_stdout(const char *name)

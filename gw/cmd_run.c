@@ -34,7 +34,7 @@
 enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_N };
 
 struct run {
-	const char *file, *socket, *listen, *user;
+	const char *file, *socket, *listen, *name, *user;
 	uint16_t queue_from;
 	struct policy *policy;
 	struct gateway *gateway;
@@ -56,9 +56,9 @@ static void say(void *arg, int level, const char *text)
 	const struct run *r = arg;
 
 	if (r->journal)
-		fprintf(stderr, "<%d>%s\n", level, text);
+		cmd_say("<%d>%s", level, text);
 	else
-		fprintf(stderr, "weir: %s%s\n", level == 4 ? "warning: " : "", text);
+		cmd_say("weir: %s%s", level == 4 ? "warning: " : "", text);
 }
 
 /* ---- What others ask. */
@@ -274,7 +274,7 @@ static int open_outside(struct run *r, const struct privilege_user *u, char *err
 		return -1;
 	if (!r->listen)
 		return 0;
-	r->metrics = metrics_open(r->listen, on_metrics, r, &loopback, err, size);
+	r->metrics = metrics_open(r->listen, r->name, on_metrics, r, &loopback, err, size);
 	if (r->metrics && !loopback)
 		say(r, 4,
 		    "the metrics can be read by others than this host: their address is not "
@@ -443,6 +443,7 @@ static int run(int argc, char **argv)
 {
 	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
 						{"metrics", required_argument, NULL, 'm'},
+						{"metrics-name", required_argument, NULL, 'n'},
 						{"user", required_argument, NULL, 'u'},
 						{"queue-from", required_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
@@ -458,6 +459,9 @@ static int run(int argc, char **argv)
 			break;
 		case 'm':
 			r.listen = optarg;
+			break;
+		case 'n':
+			r.name = optarg;
 			break;
 		case 'u':
 			r.user = optarg;
@@ -487,12 +491,15 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_run = {
 	.name = "run",
-	.args = "POLICY [--socket PATH] [--metrics ADDR:PORT] [--user NAME]",
+	.args = "POLICY [--socket PATH] [--metrics ADDR:PORT] [--metrics-name NAME] [--user "
+		"NAME]",
 	.line = "The gateway: shapes what leaves by the policy's interfaces, in the foreground",
 	.help = "  POLICY               a file; every link in it needs an \"interface\"\n"
 		"  --socket PATH        where `weir status`, stats, top and reload ask\n"
 		"                       (default " CONTROL_PATH ")\n"
 		"  --metrics ADDR:PORT  Prometheus metrics at http://ADDR:PORT/metrics\n"
+		"  --metrics-name NAME  a name by which the metrics may be asked for, beside\n"
+		"                       addresses, localhost and this host's own\n"
 		"  --user NAME          become this user when all is set up\n"
 		"  --queue-from N       first netfilter queue number to use (21000)\n\n"
 		"Signals: SIGHUP reads the policy again; SIGTERM and SIGINT let go all that "

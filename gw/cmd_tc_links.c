@@ -101,7 +101,7 @@ static int open_one(struct tc_links *l, size_t i, const struct tc_args *a,
 	if (l->target[i])
 		return CMD_OK;
 	if (*err && impossible)
-		fprintf(stderr, "%s\n", err); /* with its place */
+		cmd_say("%s", err); /* with its place */
 	else if (*err)
 		cmd_fail("link \"%s\": %s", l->link[i]->name, err);
 	return impossible ? CMD_NO : CMD_FAIL;

@@ -20,7 +20,7 @@ struct args {
 static void warn(void *arg, const char *text)
 {
 	(void)arg;
-	fprintf(stderr, "weir: warning: %s\n", text);
+	cmd_say("weir: warning: %s", text);
 }
 
 static const char *path(const struct policy_class *c)

@@ -61,7 +61,7 @@ static int show_link(const struct args *a, const struct policy *p, const struct 
 		return cmd_fail("out of memory");
 	if (!s.plan) {
 		if (*err)
-			fprintf(stderr, "%s\n", err);
+			cmd_say("%s", err);
 		return CMD_NO;
 	}
 	translates = tc_nat_who(who, sizeof(who));

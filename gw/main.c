@@ -2,6 +2,7 @@
 /* The command line: finds the command and runs it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,10 @@ static const struct cmd *const commands[] = {&cmd_check, &cmd_replay, &cmd_test,
 					     &cmd_run,	 &cmd_reload, &cmd_status,
 					     &cmd_stats, &cmd_top,    &cmd_tc};
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* What the command got, for what is said of its options. */
+static int options_n;
+static char **options_v;
 
 static void print_usage(FILE *f)
 {
@@ -41,28 +46,38 @@ int cmd_help(const struct cmd *c)
 	return cmd_flush(CMD_OK);
 }
 
-int cmd_fail(const char *fmt, ...)
+/*
+ * What getopt would say itself, with the option as it is: opterr is 0. It has gone by the
+ * option, or by what stands before the one in a word of short ones.
+ */
+static void say_option(const struct cmd *c)
 {
-	va_list ap;
+	const char *arg = optind > 0 && optind <= options_n ? options_v[optind - 1] : "";
 
-	fputs("weir: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return CMD_FAIL;
+	if (!optopt)
+		cmd_say("weir %s: unrecognized option '%s'", c->name, arg);
+	else if (!strncmp(arg, "--", 2) && strchr(arg, '='))
+		cmd_say("weir %s: option '%.*s' takes no argument", c->name,
+			(int)strcspn(arg, "="), arg);
+	else if (!strncmp(arg, "--", 2))
+		cmd_say("weir %s: option '%s' requires an argument", c->name, arg);
+	else
+		cmd_say("weir %s: invalid option, or one without its argument: '-%c'", c->name,
+			optopt);
 }
 
 int cmd_usage(const struct cmd *c, const char *fmt, ...)
 {
+	char prefix[64];
 	va_list ap;
 
 	if (fmt) {
-		fprintf(stderr, "weir %s: ", c->name);
+		snprintf(prefix, sizeof(prefix), "weir %s: ", c->name);
 		va_start(ap, fmt);
-		vfprintf(stderr, fmt, ap);
+		cmd_say_list(prefix, fmt, ap);
 		va_end(ap);
-		fputc('\n', stderr);
+	} else {
+		say_option(c);
 	}
 	fprintf(stderr, "usage: weir %s %s\n", c->name, c->args);
 	return CMD_FAIL;
@@ -131,5 +146,10 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(argc - 1, argv + 1);
 	c = find_command(argv[1]);
-	return c ? c->run(argc - 1, argv + 1) : CMD_FAIL;
+	if (!c)
+		return CMD_FAIL;
+	opterr = 0;
+	options_n = argc - 1;
+	options_v = argv + 1;
+	return c->run(options_n, options_v);
 }

@@ -11,20 +11,26 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define CLIENTS 8u
+#define CLIENTS 8u	      /* at once; who comes when all places are taken gets another's */
+#define PLACES (CLIENTS + 8u) /* and those that are about to go */
+#define BACKLOG 128
 #define IDLE 2u		/* s in which a client must say or take something */
 #define TOTAL_MS 10000u /* for all of its visit; Prometheus gives up after as much */
 #define MEMORY 16384u	/* bytes of a connection: request line and headers */
 #define TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define PATH "/metrics"
+#define MISDIRECTED 421u /* RFC 9110 section 15.5.20 */
 
 struct client {
 	MHD_socket fd;
-	uint64_t until; /* ms; 0: free */
+	uint64_t until;	  /* ms; 0: free */
+	uint8_t from[16]; /* its address */
+	bool cut;	  /* it was shut down, and is about to go */
 };
 
 struct metrics {
@@ -32,7 +38,8 @@ struct metrics {
 	int fd;
 	struct gateway_snapshot *(*snapshot)(void *arg);
 	void *arg;
-	struct client client[CLIENTS];
+	const char *name; /* NULL: none; a name of this host beside its own */
+	struct client client[PLACES];
 };
 
 static int fail(char *err, size_t size, const char *fmt, ...)
@@ -132,7 +139,7 @@ static int bind_socket(const char *text, const struct addrinfo *a, char *err, si
 	if (fd < 0)
 		return fail(err, size, "metrics: %.100s: %s", text, strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, 2 * (int)CLIENTS))
+	if (!bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, BACKLOG))
 		return fd;
 	fail(err, size, "metrics: %.100s: %s%s", text, strerror(errno),
 	     errno == EADDRINUSE      ? ": another program listens there"
@@ -229,6 +236,49 @@ static struct MHD_Response *document(const struct metrics *m)
 	return r;
 }
 
+/* "name:9590", "[::1]:9590" to "name", "::1". false: it is too long for a name. */
+static bool host_only(const char *host, char name[256])
+{
+	const char *end;
+	size_t n;
+
+	if (*host == '[') {
+		end = strchr(++host, ']');
+		n = end ? (size_t)(end - host) : strlen(host);
+	} else {
+		n = strcspn(host, ":");
+	}
+	if (n >= 256)
+		return false;
+	memcpy(name, host, n);
+	name[n] = '\0';
+	/* a name may end with the dot of the root */
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+	return true;
+}
+
+/*
+ * Whether a request was meant for this host. A page of a stranger can make a browser ask any
+ * address by the stranger's own name, and read the answer (DNS rebinding): so what is asked for
+ * must be an address, or a name that is known to be this host's.
+ */
+static bool is_own_host(const struct metrics *m, const char *host)
+{
+	struct in6_addr a;
+	char name[256], own[256] = "";
+
+	if (!host) /* HTTP/1.0; no browser does that */
+		return true;
+	if (!host_only(host, name))
+		return false;
+	if (inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1)
+		return true;
+	if (!gethostname(own, sizeof(own) - 1) && *own && !strcasecmp(name, own))
+		return true;
+	return !strcasecmp(name, "localhost") || (m->name && !strcasecmp(name, m->name));
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **state)
@@ -240,6 +290,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 	(void)upload;
 	(void)upload_size;
 	(void)state;
+	if (!is_own_host(m,
+			 MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
+		return answer_text(c, MISDIRECTED,
+				   "That is no name of this host: ask by its address, or start "
+				   "weir with --metrics-name NAME.\n");
 	/* at once: nobody's upload is waited for */
 	if (strcmp(url, PATH) != 0)
 		return answer_text(c, MHD_HTTP_NOT_FOUND, "The metrics are at " PATH ".\n");
@@ -255,10 +310,66 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 
 /* ---- How long it lasts: the library's own limit begins anew with every byte. */
 
+static void address_of(const struct sockaddr *a, uint8_t to[16])
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memset(to, 0, 16);
+	if (a->sa_family == AF_INET) {
+		memcpy(&v4, a, sizeof(v4));
+		memcpy(to, &v4.sin_addr, 4);
+	} else if (a->sa_family == AF_INET6) {
+		memcpy(&v6, a, sizeof(v6));
+		memcpy(to, &v6.sin6_addr, 16);
+	}
+}
+
+static void cut(struct client *k, uint64_t now)
+{
+	/* the library sees the end of the stream, and closes it */
+	shutdown(k->fd, SHUT_RDWR);
+	k->cut = true;
+	k->until = now + TOTAL_MS;
+}
+
+static unsigned places_of(const struct metrics *m, const uint8_t from[16])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PLACES; i++)
+		n += m->client[i].until && !m->client[i].cut &&
+		     !memcmp(m->client[i].from, from, 16);
+	return n;
+}
+
+/*
+ * All places are taken: of the address that has most of them, the connection that is there
+ * longest goes. So who opens many, and says nothing, is in its own way first.
+ */
+static void make_place(struct metrics *m)
+{
+	struct client *victim = NULL;
+	unsigned most = 0, all = 0;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		struct client *k = &m->client[i];
+		unsigned n = k->until && !k->cut ? places_of(m, k->from) : 0;
+
+		all += n != 0;
+		if (n > most || (n && n == most && k->until < victim->until)) {
+			most = n;
+			victim = k;
+		}
+	}
+	if (victim && all > CLIENTS)
+		cut(victim, now_ms());
+}
+
 static void on_connection(void *arg, struct MHD_Connection *c, void **state,
 			  enum MHD_ConnectionNotificationCode what)
 {
-	const union MHD_ConnectionInfo *i;
+	const union MHD_ConnectionInfo *i, *a;
 	struct metrics *m = arg;
 	struct client *k = *state;
 
@@ -268,12 +379,16 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **state,
 		return;
 	}
 	i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	for (unsigned n = 0; i && n < CLIENTS; n++) {
+	a = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	for (unsigned n = 0; i && n < PLACES; n++) {
 		k = &m->client[n];
 		if (k->until)
 			continue;
 		*k = (struct client){.fd = i->connect_fd, .until = now_ms() + TOTAL_MS};
+		if (a && a->client_addr)
+			address_of(a->client_addr, k->from);
 		*state = k;
+		make_place(m);
 		return;
 	}
 }
@@ -282,17 +397,14 @@ static void end_overdue(struct metrics *m)
 {
 	uint64_t now = now_ms();
 
-	for (unsigned n = 0; n < CLIENTS; n++)
-		if (m->client[n].until && m->client[n].until <= now) {
-			/* the library sees the end of the stream, and closes it */
-			shutdown(m->client[n].fd, SHUT_RDWR);
-			m->client[n].until = now + TOTAL_MS;
-		}
+	for (unsigned n = 0; n < PLACES; n++)
+		if (m->client[n].until && m->client[n].until <= now)
+			cut(&m->client[n], now);
 }
 
 /* ---- */
 
-struct metrics *metrics_open(const char *listen,
+struct metrics *metrics_open(const char *listen, const char *name,
 			     struct gateway_snapshot *(*snapshot)(void *arg), void *arg,
 			     bool *loopback, char *err, size_t errsize)
 {
@@ -304,6 +416,7 @@ struct metrics *metrics_open(const char *listen,
 		fail(err, errsize, "metrics: %s", strerror(ENOMEM));
 		return NULL;
 	}
+	m->name = name;
 	m->snapshot = snapshot;
 	m->arg = arg;
 	fd = open_socket(listen, loopback, err, errsize);
@@ -314,7 +427,7 @@ struct metrics *metrics_open(const char *listen,
 	/* the socket is the library's now, and closed by it: also where it fails (0.9.75) */
 	m->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, m, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE,
+		MHD_OPTION_CONNECTION_LIMIT, PLACES, MHD_OPTION_CONNECTION_TIMEOUT, IDLE,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, m, MHD_OPTION_END);
 	if (m->daemon)
@@ -364,7 +477,7 @@ int metrics_timeout(const struct metrics *m)
 
 	if (MHD_get_timeout(m->daemon, &idle) == MHD_YES)
 		ms = idle;
-	for (unsigned n = 0; n < CLIENTS; n++) {
+	for (unsigned n = 0; n < PLACES; n++) {
 		uint64_t until = m->client[n].until;
 
 		if (until && ms > (until > now ? until - now : 0))

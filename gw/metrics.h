@@ -14,9 +14,10 @@ struct metrics;
 /*
  * Listens on "ADDR:PORT" ("127.0.0.1:9590", "[::1]:9590"; an address that is not loopback is
  * served too, with a warning by the caller: *loopback). Port 0: one that is free. snapshot is
- * called for each request. NULL with one line in err.
+ * called for each request. Asked for may be an address, localhost, this host's name and `name`
+ * (NULL: no other), which must live. NULL with one line in err.
  */
-struct metrics *metrics_open(const char *listen,
+struct metrics *metrics_open(const char *listen, const char *name,
 			     struct gateway_snapshot *(*snapshot)(void *arg), void *arg,
 			     bool *loopback, char *err, size_t errsize);
 void metrics_close(struct metrics *m);

@@ -2,6 +2,8 @@
 /* The report for people: for each link a table of what passed and one of how long it took. */
 #include "gw/report.h"
 
+#include "gw/ask_value.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,8 +306,8 @@ int report_text(FILE *f, const struct replay_result *r)
 {
 	char t[REPORT_TEXT];
 
-	fprintf(f, "%s: %" PRIu64 " packets in %s\n", r->policy->file, r->packets,
-		report_time(r->last - r->first, t));
+	fprintf(f, "%s: %" PRIu64 " packets in %s\n", ask_printable(r->policy->file),
+		r->packets, report_time(r->last - r->first, t));
 	if (r->link && print_link(f, r, r->link))
 		return -1;
 	for (size_t i = 0; !r->link && i < r->policy->n_link; i++)

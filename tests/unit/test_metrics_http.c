@@ -41,7 +41,7 @@ static struct metrics *serve(const char *listen)
 	char err[256] = "";
 
 	asked = 0;
-	m = metrics_open(listen, made_up, &asked, &loopback, err, sizeof(err));
+	m = metrics_open(listen, NULL, made_up, &asked, &loopback, err, sizeof(err));
 	if (!m)
 		fail_msg("%s", err);
 	assert_true(loopback);
@@ -122,7 +122,7 @@ static void expect_answer(struct metrics *m, const char *request, const char *be
 
 static void test_http(void **state)
 {
-	static const char get[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char get[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	struct metrics *m = serve("127.0.0.1:0");
 	struct gateway_snapshot *s = made_up(NULL);
 	char *text = ask(m, get, strlen(get)), *body, *same = print(s);
@@ -146,13 +146,16 @@ static void test_http(void **state)
 	free(text);
 
 	asked = 0;
-	expect_answer(m, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 ", "at /metrics");
-	expect_answer(m, "GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 ", "");
-	expect_answer(m, "DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405 ",
+	expect_answer(m, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 404 ",
+		      "at /metrics");
+	expect_answer(m, "GET /metrics/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 404 ",
+		      "");
+	expect_answer(m, "DELETE /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 405 ",
 		      "Allow: GET, HEAD\r\n");
-	expect_answer(
-		m, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
-		"HTTP/1.1 405 ", "");
+	expect_answer(m,
+		      "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+		      "99999999999\r\n\r\n",
+		      "HTTP/1.1 405 ", "");
 	assert_int_equal(asked, 0);
 	free(same);
 	gateway_snapshot_free(s);
@@ -167,7 +170,7 @@ static void test_hostile(void **state)
 	(void)state;
 	assert_non_null(big);
 	memset(big, 'x', 300000);
-	memcpy(big, "GET /metrics HTTP/1.1\r\nHost: x\r\nA: ", 35);
+	memcpy(big, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nA: ", 43);
 	free(ask(m, big, 300000));
 	memset(big, 0, 300000);
 	free(ask(m, big, 300000));
@@ -178,9 +181,9 @@ static void test_hostile(void **state)
 	free(ask(m, "GET", 3));
 	free(ask(m, "GET /metrics HTTP/9.9\r\n\r\n", 25));
 	free(ask(m, "GET /metrics HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 45));
-	free(ask(m, "GET /%00/../metrics?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n", 47));
+	free(ask(m, "GET /%00/../metrics?a=%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 55));
 	/* and after all that */
-	expect_answer(m, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ",
+	expect_answer(m, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 ",
 		      "weir_build_info");
 	free(big);
 	metrics_close(m);
@@ -200,9 +203,79 @@ static void test_slow(void **state)
 		turn(m, -1);
 	}
 	assert_in_range(metrics_timeout(m), 0, 10000);
-	expect_answer(m, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ",
+	expect_answer(m, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 ",
 		      "weir_build_info");
 	for (unsigned i = 0; i < 9; i++)
+		close(fd[i]);
+	metrics_close(m);
+}
+
+/* A page of a stranger, whose name leads here (DNS rebinding), gets nothing. */
+static void test_foreign_host(void **state)
+{
+	static const struct {
+		const char *host, *answer;
+	} v[] = {{"127.0.0.1:9590", "200"},  {"[::1]:9590", "200"},	{"LOCALHOST", "200"},
+		 {"localhost.:80", "200"},   {"router.lan", "200"},	{"evil.example", "421"},
+		 {"router.lan.evil", "421"}, {"127.0.0.1.evil", "421"}, {"", "421"},
+		 {"[evil", "421"},	     {"x:y:z", "421"}};
+	char err[256], own[256] = "", request[400], begins[32];
+	bool loopback;
+	struct metrics *m = metrics_open("127.0.0.1:0", "router.lan", made_up, &asked,
+					 &loopback, err, sizeof(err));
+
+	(void)state;
+	assert_non_null(m);
+	for (unsigned i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nHost: %s\r\n\r\n",
+			 v[i].host);
+		snprintf(begins, sizeof(begins), "HTTP/1.1 %s ", v[i].answer);
+		expect_answer(m, request, begins,
+			      *v[i].answer == '2' ? "weir_build_info" : "--metrics-name");
+	}
+	assert_int_equal(gethostname(own, sizeof(own) - 1), 0);
+	snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nHost: %s:9590\r\n\r\n",
+		 own);
+	expect_answer(m, request, "HTTP/1.1 200 ", "weir_build_info");
+	metrics_close(m);
+}
+
+/*
+ * One that takes every place and each that is cut off at once again is in its own way: others
+ * are answered without waiting for the end of anybody's time.
+ */
+static void test_greedy(void **state)
+{
+	struct metrics *m = serve("127.0.0.1:0");
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
+	int fd[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		struct sockaddr_in to = {.sin_family = AF_INET,
+					 .sin_port = htons((uint16_t)metrics_port(m)),
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+		/* the greedy one has another address than who asks */
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_true(fd[i] >= 0);
+		assert_int_equal(bind(fd[i], (struct sockaddr *)&a, sizeof(a)), 0);
+		assert_int_equal(connect(fd[i], (struct sockaddr *)&to, sizeof(to)), 0);
+		assert_int_equal(send(fd[i], "GET /metr", 9, MSG_NOSIGNAL), 9);
+		turn(m, -1);
+		turn(m, -1);
+		if (i % 16 == 15)
+			expect_answer(m, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+				      "HTTP/1.1 200 ", "weir_build_info");
+	}
+	/* the first ones were cut off to make room, not for want of time */
+	for (unsigned i = 0; i < 32; i++) {
+		char c;
+
+		assert_int_equal(recv(fd[i], &c, 1, MSG_DONTWAIT) > 0, 0);
+		assert_false(recv(fd[i], &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	}
+	for (unsigned i = 0; i < 64; i++)
 		close(fd[i]);
 	metrics_close(m);
 }
@@ -210,7 +283,7 @@ static void test_slow(void **state)
 /* Gone before the answer comes. */
 static void test_leaves_early(void **state)
 {
-	static const char get[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char get[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	struct metrics *m = serve("127.0.0.1:0");
 
 	(void)state;
@@ -253,16 +326,16 @@ static void test_addresses(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		err[0] = '\0';
-		assert_null(metrics_open(bad[i].listen, made_up, NULL, &loopback, err,
+		assert_null(metrics_open(bad[i].listen, NULL, made_up, NULL, &loopback, err,
 					 sizeof(err)));
 		if (!strstr(err, bad[i].says))
 			fail_msg("%s: %s", bad[i].listen, err);
 	}
 	snprintf(same, sizeof(same), "127.0.0.1:%u", metrics_port(m));
-	assert_null(metrics_open(same, made_up, NULL, &loopback, err, sizeof(err)));
+	assert_null(metrics_open(same, NULL, made_up, NULL, &loopback, err, sizeof(err)));
 	assert_non_null(strstr(err, "another program"));
 	metrics_close(m);
-	m = metrics_open("0.0.0.0:0", made_up, NULL, &loopback, err, sizeof(err));
+	m = metrics_open("0.0.0.0:0", NULL, made_up, NULL, &loopback, err, sizeof(err));
 	assert_non_null(m);
 	assert_false(loopback);
 	metrics_close(m);
@@ -273,8 +346,9 @@ static void test_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_http),	  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_slow),	  cmocka_unit_test(test_leaves_early),
+		cmocka_unit_test(test_http),	     cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_foreign_host), cmocka_unit_test(test_greedy),
+		cmocka_unit_test(test_slow),	     cmocka_unit_test(test_leaves_early),
 		cmocka_unit_test(test_addresses),
 	};
 
