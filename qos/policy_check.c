@@ -218,6 +218,13 @@ static void check_class(struct reader *rd, const struct class_draft *d)
 		check_inner(rd, d);
 }
 
+static struct policy_mark link_mark(const struct link_draft *d, enum link_key k)
+{
+	const struct ynode *v = ytree_get(d->map, policy_link_keys[k].name);
+
+	return v ? v->at : d->map->at;
+}
+
 void policy_check_link(struct reader *rd)
 {
 	struct link_draft *ld = rd->link;
@@ -236,14 +243,13 @@ void policy_check_link(struct reader *rd)
 			check_default(rd, &ld->draft[i]);
 		}
 	}
+	if (l->direction == POLICY_INGRESS && l->backend == POLICY_BACKEND_MARK &&
+	    !(ld->bad & (BIT(LK_DIRECTION) | BIT(LK_BACKEND))))
+		complain(rd, POLICY_WARNING, link_mark(ld, LK_BACKEND),
+			 "weir run refuses backend \"mark\" with direction \"ingress\": where "
+			 "it classifies, packets are past the kernel's classes for what comes "
+			 "in");
 	policy_check_rates(rd);
-}
-
-static struct policy_mark link_mark(const struct link_draft *d, enum link_key k)
-{
-	const struct ynode *v = ytree_get(d->map, policy_link_keys[k].name);
-
-	return v ? v->at : d->map->at;
 }
 
 /* qsort() order of links by one of their names, equal ones in file order. */

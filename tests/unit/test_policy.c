@@ -492,8 +492,8 @@ static void warnings(void **state)
 		"  - {name: b, match: tcp, burst: 2b, priority: 2}\n"
 		"  - {name: c, match: tcp, deadline: 1ms, max-latency: 2ms}\n"
 		"  - {name: d, default: true, limit: 1b, interval: 1ms, flow-max: 11mbit}\n"
-		"- {name: x, interface: eth1, rate: 1mbit, classes: [{name: a, default: "
-		"true}]}\n",
+		"- {name: x, interface: eth1, rate: 1mbit, backend: mark, direction: ingress, "
+		"classes: [{name: a, default: true}]}\n",
 		"7:32: warning: max of 11mbit is never reached: the link's rate is 10mbit\n"
 		"7:40: warning: weight has no effect: the scheduler of link \"w\" is \"fair\", "
 		"which "
@@ -514,7 +514,10 @@ static void warnings(void **state)
 		"10:51: warning: interval is shorter than target: CoDel's interval is about a "
 		"round-trip time, its target 5 to 10 % of that\n"
 		"10:66: warning: flow-max of 11mbit is never reached: the link's rate is "
-		"10mbit\n"));
+		"10mbit\n"
+		"11:52: warning: weir run refuses backend \"mark\" with direction \"ingress\": "
+		"where it classifies, packets are past the kernel's classes for what comes "
+		"in\n"));
 	(void)state;
 }
 
