@@ -34,7 +34,7 @@ struct match_link {
 	const struct policy_link *link;
 	struct filter_list capture;
 	struct filter_list control; /* n == 0: none; of its class, kinds beside it */
-	uint32_t root; /* its node */
+	uint32_t root;		    /* its node */
 };
 
 struct match_nodes {
