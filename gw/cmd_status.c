@@ -32,6 +32,12 @@ static void print_health(const json_t *h)
 	printf("  held       %" PRIu64 " packets, %s; at most %" PRIu64 " so far\n",
 	       ask_number(h, "held_packets"), report_size(ask_number(h, "held_bytes"), t),
 	       ask_number(h, "held_packets_max"));
+	printf("  unread     %" PRIu64 " packets; at most %" PRIu64 ", and for %s\n",
+	       ask_number(h, "unread_packets"), ask_number(h, "unread_packets_max"),
+	       report_time(ask_number(h, "unread_wait_max_ns"), t));
+	if (ask_number(h, "stalls"))
+		printf("  STALLS     %" PRIu64 ": the thread stood still for up to %s\n",
+		       ask_number(h, "stalls"), report_time(ask_number(h, "stall_max_ns"), t));
 	printf("  wake-ups   %" PRIu64 ", late by %s (half), %s (99 of 100), %s (most)\n",
 	       ask_number(late, "count"), report_time(ask_number(late, "p50"), t),
 	       report_time(ask_number(late, "p99"), u),

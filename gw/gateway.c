@@ -166,6 +166,8 @@ static int open_worker(struct gateway *g, const struct policy *p, struct glink *
 		return -1;
 	q.number = to->queue;
 	q.maxlen = to->held_max + ON_THE_WAY;
+	/* what is not read is lost at the tail, early and seen; the kernel doubles this */
+	q.rcvbuf = ON_THE_WAY * NFQ_PER_HEADER / 2;
 	w.held_max = to->held_max;
 	w.mtu = to->iface.there ? to->iface.mtu : MTU_USUAL;
 	w.queue = nfq_open(&q, err, errsize);

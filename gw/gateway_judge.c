@@ -95,8 +95,11 @@ void gateway_serve(struct gateway *g, struct glink *l, uint64_t now,
 		while (v.left)
 			worker_call(l->worker, copy_counts, &v);
 	}
-	if (h)
+	if (h) {
 		host.late = latest(s, h);
+		host.unread = h->unread_late != s->unread_late ? h->unread_wait : 0;
+		s->unread_late = h->unread_late;
+	}
 	s->at = now;
 	judge_window(s->judge, now, &host, false);
 }

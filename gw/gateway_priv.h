@@ -20,6 +20,8 @@ enum gateway_loss {
 	LOSS_MISSED,
 	LOSS_VERDICT,
 	LOSS_TWICE,
+	LOSS_STALL,
+	LOSS_UNREAD,
 	LOSS_N
 };
 
@@ -50,9 +52,10 @@ struct gkernel {
 
 /* How a link is judged. */
 struct gservice {
-	struct judge *judge; /* NULL: nothing was counted so far */
-	uint64_t at;	     /* ns: when it was shown the counters last */
-	uint64_t late[32];   /* worker_health.late_hist of that time */
+	struct judge *judge;  /* NULL: nothing was counted so far */
+	uint64_t at;	      /* ns: when it was shown the counters last */
+	uint64_t late[32];    /* worker_health.late_hist of that time */
+	uint64_t unread_late; /* the same of packets that were read late */
 };
 
 struct glink {

@@ -240,6 +240,12 @@ static const struct {
 			  "see the errors in weir status"},
 	[LOSS_TWICE] = {"packets came a second time and were passed on",
 			"somebody added a base chain to the same hook"},
+	[LOSS_STALL] = {"times the link's thread stood still for 250 ms or more",
+			"the process was stopped, or the processor was busy with programs of "
+			"higher priority"},
+	[LOSS_UNREAD] = {"packets waited 100 ms or more before weir read them",
+			 "weir was overloaded or stood still; the processor is too slow or too "
+			 "busy for this load"},
 };
 
 static void ask_health(struct worker *w, void *arg)
@@ -276,6 +282,8 @@ static void look_for_losses(struct gateway *g, struct glink *l, uint64_t now)
 			: 0;
 	count[LOSS_VERDICT] = h.queue.errors;
 	count[LOSS_TWICE] = h.twice;
+	count[LOSS_STALL] = h.stalls;
+	count[LOSS_UNREAD] = h.unread_late;
 	for (unsigned i = 0; i < LOSS_N; i++)
 		loss[i] = (struct judge_loss){losses[i].what, losses[i].why, count[i]};
 	gateway_serve(g, l, now, &h, loss);

@@ -42,6 +42,12 @@ LINK(flows_made, l->engine.match.flows_made)
 LINK(flows_evicted, l->engine.match.flows_evicted)
 LINK(cpu, l->health.cpu)
 LINK(late_max, l->health.late_max)
+LINK(unread, l->health.unread)
+LINK(unread_peak, l->health.unread_max)
+LINK(unread_wait, l->health.unread_wait)
+LINK(unread_late, l->health.unread_late)
+LINK(stalls, l->health.stalls)
+LINK(stall_max, l->health.stall_max)
 
 /* Which links have a metric. */
 enum link_kind { ANY, WITH_QUEUE, IN_KERNEL };
@@ -83,6 +89,23 @@ static const struct link_family {
 	 link_held_peak, WITH_QUEUE},
 	{"weir_link_held_limit_packets", gauge, "How many packets may wait.", COUNT,
 	 link_held_limit, WITH_QUEUE},
+	{"weir_link_unread_packets", gauge,
+	 "Packets in the kernel's queue that weir has not read yet.", COUNT, link_unread,
+	 WITH_QUEUE},
+	{"weir_link_unread_peak_packets", gauge, "Most packets that were seen unread.", COUNT,
+	 link_unread_peak, WITH_QUEUE},
+	{"weir_link_unread_wait_max_seconds", gauge,
+	 "How long a packet waited to be read, at most.", SECONDS, link_unread_wait,
+	 WITH_QUEUE},
+	{"weir_link_unread_late_packets_total", counter,
+	 "Packets that waited 100 ms or more before weir read them.", COUNT, link_unread_late,
+	 WITH_QUEUE},
+	{"weir_link_stalls_total", counter,
+	 "Times the link's thread stood still for 250 ms or more.", COUNT, link_stalls,
+	 WITH_QUEUE},
+	{"weir_link_stall_max_seconds", gauge,
+	 "The longest time the thread did not run when it was to.", SECONDS, link_stall_max,
+	 WITH_QUEUE},
 	{"weir_link_received_packets_total", counter, "Packets that came from the kernel.",
 	 COUNT, link_received, WITH_QUEUE},
 	{"weir_link_receive_calls_total", counter, "System calls that these took.", COUNT,

@@ -32,7 +32,6 @@
 	3400u /* bytes: the kernel copies a send into one buffer; keep it in a page \
 	       */
 #define SEND_ROOM 4096u
-#define PER_PACKET 2304u /* bytes that the kernel counts for a message, about */
 #define SEND_TRIES 100
 
 struct recent {
@@ -200,7 +199,7 @@ struct nfq *nfq_open(const struct nfq_conf *c, char *err, size_t errsize)
 	/* the buffer comes last: before, answers have no packets between them */
 	if (open_socket(q, err, errsize) || bind_queue(q, err, errsize) ||
 	    set_up(q, maxlen, err, errsize) ||
-	    socket_options(q, c->rcvbuf ? c->rcvbuf : (size_t)maxlen / 4 * PER_PACKET, err,
+	    socket_options(q, c->rcvbuf ? c->rcvbuf : (size_t)maxlen / 4 * NFQ_PER_PACKET, err,
 			   errsize)) {
 		nfq_close(q);
 		return NULL;
@@ -227,6 +226,17 @@ int nfq_fd(const struct nfq *q)
 void nfq_get_stats(const struct nfq *q, struct nfq_stats *s)
 {
 	*s = q->stats;
+}
+
+bool nfq_last_id(const struct nfq *q, uint32_t *id)
+{
+	*id = q->next_id - 1;
+	return q->stats.packets > 0;
+}
+
+uint16_t nfq_number(const struct nfq *q)
+{
+	return q->number;
 }
 
 /* ---- Another set-up, while packets come. */

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #define NFQ_COPY 128u	      /* bytes of a packet that are copied, from its IP header on */
+#define NFQ_PER_PACKET 2304u  /* bytes that the socket's buffer counts for one, about */
+#define NFQ_PER_HEADER 1024u  /* the same where nothing but headers was copied, at most */
 #define NFQ_HELD_MAX 65536u   /* the kernel holds no more per queue, whatever is asked */
 #define NFQ_RECENT (1u << 16) /* verdicts that an error can be matched to */
 
@@ -95,6 +97,10 @@ int nfq_flush(struct nfq *q);
  */
 int nfq_set_gso(struct nfq *q, bool gso);
 
+/* The last id that was received; and whether there was any. */
+bool nfq_last_id(const struct nfq *q, uint32_t *id);
+uint16_t nfq_number(const struct nfq *q);
+
 void nfq_get_stats(const struct nfq *q, struct nfq_stats *s);
 
 /* What the kernel says of a queue: a line of /proc/net/netfilter/nfnetlink_queue. */
@@ -114,6 +120,13 @@ int nfq_kernel_keep(void);
 
 /* Reads them into v[0..max-1]. Their number, or -1 with errno. */
 int nfq_kernel_queues(struct nfq_kernel *v, size_t max);
+/*
+ * To ask for a queue's last id while it is in use: a descriptor, or -1 with errno (the file is
+ * root's: open it before the user changes).
+ */
+int nfq_watch_open(void);
+/* The last id that the kernel gave in a queue. 0, or -1: it is not known. */
+int nfq_watch_id(int fd, uint16_t number, uint32_t *id);
 /* `n` numbers in a row that nobody uses, from `from` on. The first, or -1 with errno. */
 int nfq_free_numbers(uint16_t from, unsigned n);
 

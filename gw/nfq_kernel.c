@@ -15,6 +15,7 @@
 #include "gw/nfq.h"
 
 #define PROC "/proc/net/netfilter/nfnetlink_queue"
+#define WATCH_READ 4096u
 
 /* Opened while that was permitted; -1: not. */
 static int kept = -1;
@@ -104,6 +105,33 @@ int nfq_kernel_queues(struct nfq_kernel *v, size_t max)
 		n++;
 	fclose(f);
 	return (int)n;
+}
+
+int nfq_watch_open(void)
+{
+	return open(PROC, O_RDONLY | O_CLOEXEC);
+}
+
+int nfq_watch_id(int fd, uint16_t number, uint32_t *id)
+{
+	char text[WATCH_READ + 1], *line, *save = NULL;
+	off_t at = 0;
+	ssize_t n;
+
+	/* a read gives whole lines: those that fit */
+	while (fd >= 0 && (n = pread(fd, text, WATCH_READ, at)) > 0) {
+		at += n;
+		text[n] = '\0';
+		for (line = strtok_r(text, "\n", &save); line;
+		     line = strtok_r(NULL, "\n", &save)) {
+			unsigned k;
+
+			if (sscanf(line, "%u %*u %*u %*u %*u %*u %*u %" SCNu32, &k, id) == 2 &&
+			    k == number)
+				return 0;
+		}
+	}
+	return -1;
 }
 
 int nfq_free_numbers(uint16_t from, unsigned n)

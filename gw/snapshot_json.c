@@ -67,6 +67,12 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "held_packets", json_number(h->held_packets));
 	json_object_set_new(j, "held_bytes", json_number(h->held_bytes));
 	json_object_set_new(j, "held_packets_max", json_number(h->held_packets_max));
+	json_object_set_new(j, "unread_packets", json_number(h->unread));
+	json_object_set_new(j, "unread_packets_max", json_number(h->unread_max));
+	json_object_set_new(j, "unread_wait_max_ns", json_number(h->unread_wait));
+	json_object_set_new(j, "unread_late_packets", json_number(h->unread_late));
+	json_object_set_new(j, "stalls", json_number(h->stalls));
+	json_object_set_new(j, "stall_max_ns", json_number(h->stall_max));
 	json_object_set_new(j, "vanished", json_number(h->vanished));
 	json_object_set_new(j, "twice", json_number(h->twice));
 	json_object_set_new(j, "undissected", json_number(h->undissected));

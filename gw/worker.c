@@ -26,6 +26,10 @@
 
 #define BATCH 64u /* packets taken before verdicts are sent */
 #define SECOND UINT64_C(1000000000)
+#define MS UINT64_C(1000000)
+#define LOOK_EVERY MS	   /* at the kernel's last id, while there is more to read */
+#define NAP_BUSY (20 * MS) /* a link that had packets within a second rests no longer */
+#define NAP_IDLE SECOND	   /* nor one that had none: a thread that stood still is seen by it */
 
 /* ---- Verdicts, and what may come back of them. */
 
@@ -102,6 +106,17 @@ void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct
 		nfq_accept(w->queue, id, rule_mark(mark, -1, false), 0);
 }
 
+/* When a packet came that is read at w->now, and what it waited to be read. */
+static uint64_t came(struct worker *w, uint32_t id)
+{
+	uint64_t at = unread_moment(&w->unread, id, w->now), waited = w->now - at;
+
+	if (waited > w->health.unread_wait)
+		w->health.unread_wait = waited;
+	w->health.unread_late += waited >= WORKER_UNREAD_LATE;
+	return at;
+}
+
 static void packet(void *arg, const struct nfq_packet *p)
 {
 	struct worker *w = arg;
@@ -122,6 +137,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 		worker_hand_over(w, p->id, p->mark, &d);
 		return;
 	}
+	w->now = clock_now();
 	place = held_put(&w->held, p);
 	if (place == HELD_NONE) {
 		/* the engine holds fewer than there are places: cannot be, but is no reason to
@@ -130,8 +146,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 		return;
 	}
 	w->health.segments += d.segment != 0;
-	w->now = clock_now();
-	if (engine_packet(w->engine, w->now, place, &d, NULL) == ENGINE_PASSED) {
+	if (engine_arrived(w->engine, w->now, came(w, p->id), place, &d) == ENGINE_PASSED) {
 		const struct held_packet *h = held_take(&w->held, place);
 
 		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
@@ -171,43 +186,91 @@ static void note_late(struct worker_health *h, uint64_t late)
 	h->late_hist[b < 32 ? b : 31]++;
 }
 
+/* What is in the kernel and was not read, as far as it can be seen. */
+static void look_unread(struct worker *w, uint64_t now)
+{
+	uint32_t last, id;
+
+	if (!w->queue || !nfq_last_id(w->queue, &last) ||
+	    nfq_watch_id(w->watch, nfq_number(w->queue), &id))
+		return;
+	unread_note(&w->unread, now, id);
+	w->noted = now;
+	w->health.unread = (int32_t)(id - last) > 0 ? id - last : 0;
+	if (w->health.unread > w->health.unread_max)
+		w->health.unread_max = w->health.unread;
+}
+
+/*
+ * Before a round: what was due and is late, whatever else there is to do; and whether the
+ * thread stood still while it was to run.
+ */
+static void look_at_time(struct worker *w, uint64_t now)
+{
+	uint64_t due = w->holding ? NEVER : engine_next(w->engine);
+	uint64_t stood = w->awake_by && now > w->awake_by ? now - w->awake_by : 0;
+
+	if (due <= now)
+		note_late(&w->health, now - due);
+	if (stood > w->health.stall_max)
+		w->health.stall_max = stood;
+	w->health.stalls += stood >= WORKER_STALL;
+	if (stood > LOOK_EVERY || (w->more && now - w->noted >= LOOK_EVERY))
+		look_unread(w, now);
+}
+
 /* Until something comes, or something is due. 0, or -1 with errno. */
 static int rest(struct worker *w)
 {
 	struct pollfd fd[2] = {{.fd = nfq_fd(w->queue), .events = POLLIN},
 			       {.fd = w->wake, .events = POLLIN}};
 	uint64_t now = clock_now(), due = w->holding ? NEVER : engine_next(w->engine);
-	uint64_t left = due > now ? due - now : 0;
-	struct timespec t = {.tv_sec = (time_t)(left / SECOND),
-			     .tv_nsec = (long)(left % SECOND)};
+	uint64_t nap = now - w->received < SECOND ? NAP_BUSY : NAP_IDLE;
+	struct timespec t;
+	uint32_t last;
 	int n;
 
 	if (due <= now)
 		return 0;
-	n = ppoll(fd, 2, due == NEVER ? NULL : &t, NULL);
+	w->awake_by = due - now < nap ? due : now + nap;
+	t = (struct timespec){.tv_sec = (time_t)((w->awake_by - now) / SECOND),
+			      .tv_nsec = (long)((w->awake_by - now) % SECOND)};
+	n = ppoll(fd, 2, &t, NULL);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
-	if (!n) {
-		now = clock_now();
-		note_late(&w->health, now > due ? now - due : 0);
-	}
+	now = clock_now();
+	/* it rested until something came: nothing did before that */
+	if (now <= w->awake_by + LOOK_EVERY && nfq_last_id(w->queue, &last))
+		unread_note(&w->unread, now, last);
 	return 0;
 }
 
 /* One round: what has come, what is due, what was asked. 0, or -1 with errno. */
 static int work(struct worker *w)
 {
-	int n = nfq_receive(w->queue, BATCH, &w->ops);
+	uint64_t begin = clock_now();
+	uint32_t last;
+	int n;
 
+	look_at_time(w, begin);
+	n = nfq_receive(w->queue, BATCH, &w->ops);
 	if (n < 0)
 		return -1;
+	w->more = n == (int)BATCH;
+	if (n)
+		w->received = begin;
+	/* all was read: what comes after the last of it came after the round began */
+	if (!w->more && nfq_last_id(w->queue, &last))
+		unread_note(&w->unread, begin, last);
 	worker_poll(w, clock_now());
 	if (nfq_flush(w->queue))
 		return -1;
 	if (atomic_load_explicit(&w->called, memory_order_acquire)) {
 		serve(w);
+		w->awake_by = clock_now();
 		return 0; /* it may be told to stop: no rest before that is seen */
 	}
+	w->awake_by = clock_now();
 	return n ? 0 : rest(w);
 }
 
@@ -315,6 +378,7 @@ struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize
 	w->engine = c->engine;
 	w->classid = c->classid;
 	w->queue = c->queue;
+	w->watch = nfq_watch_open();
 	w->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = w};
 	w->generation = 1; /* so that no token is 0 */
 	atomic_init(&w->mtu, c->mtu);
@@ -369,6 +433,8 @@ void worker_get_health(struct worker *w, struct worker_health *h)
 {
 	if (!w->ended && w->started)
 		w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	/* only in its own thread, or when that has ended, as all of this */
+	look_unread(w, clock_now());
 	w->health.held_packets = w->held.packets;
 	w->health.held_bytes = w->held.bytes;
 	w->health.held_packets_max = w->held.packets_max;
@@ -410,6 +476,8 @@ void worker_free(struct worker *w)
 	engine_free(w->engine);
 	held_fini(&w->held);
 	close(w->wake);
+	if (w->watch >= 0)
+		close(w->watch);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->done);
 	free(w);

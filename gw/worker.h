@@ -29,6 +29,9 @@ struct worker_conf {
 	const uint32_t *classid;
 };
 
+#define WORKER_STALL UINT64_C(250000000)       /* ns */
+#define WORKER_UNREAD_LATE UINT64_C(100000000) /* ns */
+
 /* The link's own health, beside what the engine counts. All counts since the start. */
 struct worker_health {
 	struct nfq_stats queue;
@@ -43,6 +46,12 @@ struct worker_health {
 	uint64_t late_hist[32]; /* by powers of two of 1 us: [0] below 1 us, [1] below 2, ... */
 	uint64_t cpu;		/* ns of processor time of the thread */
 	bool realtime;		/* the thread goes before all that are not of real time */
+	uint64_t unread;	/* packets in the kernel that were not read yet; now */
+	uint64_t unread_max;	/* at most, as far as it was seen */
+	uint64_t unread_wait;	/* ns: how long a packet waited to be read, at most */
+	uint64_t unread_late;	/* packets that waited for WORKER_UNREAD_LATE and more */
+	uint64_t stalls;	/* times at which the thread did not run for WORKER_STALL */
+	uint64_t stall_max;	/* ns: the longest that it did not run when it was to */
 	int error;		/* errno that ended it; 0: it runs */
 };
 

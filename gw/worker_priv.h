@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "gw/held.h"
+#include "gw/unread.h"
 #include "gw/worker.h"
 
 struct call {
@@ -25,7 +26,13 @@ struct worker {
 	struct worker_health health;
 	struct nfq_stats queue_last; /* of a queue that was closed */
 	uint64_t now;		     /* of the packet that comes */
-	uint32_t generation;	     /* of the engine, for verdicts that fail later */
+	struct unread unread;
+	int watch;	     /* of the queue's ids; -1: they cannot be seen */
+	bool more;	     /* the last receive found as much as it takes */
+	uint64_t noted;	     /* when the kernel's last id was looked at */
+	uint64_t received;   /* when packets came last */
+	uint64_t awake_by;   /* when the thread is to run again */
+	uint32_t generation; /* of the engine, for verdicts that fail later */
 	atomic_uint mtu;
 	bool closing; /* nothing is scheduled any more, only let go */
 	bool holding; /* nothing is let go */

@@ -292,6 +292,13 @@ enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
 	return place(e, e->now, id, d, ticket);
 }
 
+enum engine_took engine_arrived(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
+				const struct dissected *d)
+{
+	count_packet(e, d);
+	return engine_return(e, now, arrival, id, d);
+}
+
 enum engine_took engine_return(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
 			       const struct dissected *d)
 {

@@ -77,6 +77,13 @@ void engine_free(struct engine *e);
 enum engine_took engine_packet(struct engine *e, uint64_t now, uint64_t id,
 			       const struct dissected *d, struct engine_ticket *ticket);
 
+/*
+ * The same for one that came earlier than it is given: `arrival` is when. Its delay counts from
+ * there; later than `now` counts as now.
+ */
+enum engine_took engine_arrived(struct engine *e, uint64_t now, uint64_t arrival, uint64_t id,
+				const struct dissected *d);
+
 /* match_prefetch() of the matcher: for those who know what packets come. */
 void engine_prefetch(const struct engine *e, const struct dissected *sooner,
 		     const struct dissected *later);
