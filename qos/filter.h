@@ -25,10 +25,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qos/filter_way.h"
+
 struct filter {
 	struct bpf_program prog;
 	bool per_flow; /* reads nothing that can change within a flow (see filter_per_flow) */
 	bool unoptimized; /* libpcap's optimizer was not to be trusted here */
+	/* Of a link's `capture`: asked beside the program, by whoever has more than the bytes.
+	 */
+	struct filter_way way;
 };
 
 /* 0, or -1 with libpcap's message (or ours) in err. */

@@ -59,6 +59,8 @@ static bool any_filter(struct walk *w, const struct policy_class *c,
 	for (size_t i = 0; i < f->n; i++) {
 		bool hit = filter_match(&f->v[i], w->d->ip, w->d->len, w->d->caplen);
 
+		if (f->v[i].way.set)
+			hit &= filter_way_match(&f->v[i].way, w->d->meta);
 		w->filters_run++;
 		w->per_flow &= f->v[i].per_flow;
 		told(w, c, texts->v[i].text, hit);

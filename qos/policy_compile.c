@@ -49,6 +49,7 @@ static bool copy(struct filter *to, const struct filter *from)
 		return false;
 	memcpy(v, from->prog.bf_insns, size);
 	*to = *from;
+	to->way = (struct filter_way){0};
 	to->prog.bf_insns = v;
 	return true;
 }
@@ -100,13 +101,32 @@ static void compile_one(struct compiling *c, const struct policy_filter *t, stru
 		*k = (struct known){t->text, to};
 }
 
-static void compile_list(struct compiling *c, struct policy_filters *f)
+/* A link's `capture`: words of its own may stand before the filter. */
+static void compile_capture(struct compiling *c, const struct policy_filter *t,
+			    struct filter *to)
+{
+	struct policy_filter rest = *t;
+	struct filter_way way;
+	const char *why, *text = filter_way_parse(t->text, &way, &why);
+
+	if (!text) {
+		policy_complain(c->r, POLICY_ERROR, c->p->file, t->mark, "filter \"%s\": %s",
+				policy_shown(t->text).s, why);
+		return;
+	}
+	rest.text = t->text + (text - t->text);
+	compile_one(c, &rest, to);
+	to->way = way;
+	to->per_flow &= !way.set; /* a flow may come in by one and go out by another */
+}
+
+static void compile_list(struct compiling *c, struct policy_filters *f, bool capture)
 {
 	f->compiled = f->n ? calloc(f->n, sizeof(*f->compiled)) : NULL;
 	if (f->n && !f->compiled)
 		policy_complain(c->r, POLICY_ERROR, c->p->file, f->v[0].mark, "out of memory");
 	for (size_t i = 0; f->compiled && i < f->n; i++)
-		compile_one(c, &f->v[i], &f->compiled[i]);
+		(capture ? compile_capture : compile_one)(c, &f->v[i], &f->compiled[i]);
 }
 
 /* A table for all of them; without memory there is none. */
@@ -134,14 +154,14 @@ void policy_compile(struct policy *p, struct policy_report *r)
 	for (size_t i = 0; i < p->n_link; i++) {
 		struct policy_link *l = p->link[i];
 
-		compile_list(&c, &l->capture);
+		compile_list(&c, &l->capture, true);
 		for (size_t k = 0; k < l->n_all; k++) {
 			bool ours = l->all[k]->control && !l->control.set;
 			uint64_t work = c.work;
 
 			if (ours)
 				c.work = 0; /* nobody wrote those */
-			compile_list(&c, &l->all[k]->match);
+			compile_list(&c, &l->all[k]->match, false);
 			if (ours)
 				c.work = work;
 		}

@@ -55,6 +55,25 @@ done
 status 0 "where the policy takes one of both" replay "$tmp/up.yaml" "$tmp/any.pcap"
 ok "no word" empty "$tmp/err"
 
+# The remedy: what goes out, or by one interface
+remedy() { # CAPTURE FILE: 100 packets, and no word
+	sed "s/rate:/capture: $1, rate:/" "$tmp/p.yaml" >"$tmp/r.yaml"
+	status 0 "capture: $1" replay "$tmp/r.yaml" "$tmp/$2" --trace "$tmp/trace"
+	ok "no word" empty "$tmp/err"
+	is "each packet once" "$(grep -c sent "$tmp/trace") $(grep -c passed "$tmp/trace")" "100 100"
+}
+remedy outbound any.pcap
+remedy inbound any.pcap
+remedy 'outbound and src net 203.0.113.0\/24' any.pcap
+remedy '[inbound and tcp port 443]' any.pcap
+remedy 'ifname wan0' two.pcapng
+remedy 'ifname lan0 and (tcp or udp)' two.pcapng
+for bad in 'inbound and outbound' 'outbound or tcp' 'outbound and tcp or udp' 'ifname' 'ifindex x' \
+	'outbound tcp' 'outbound and' 'tcp and outbound'; do
+	sed "s/rate:/capture: $bad, rate:/" "$tmp/p.yaml" >"$tmp/r.yaml"
+	status 1 "capture: $bad" check "$tmp/r.yaml"
+	like "says where" "$tmp/err" 'r\.yaml:2:[0-9]+: filter'
+done
 status 1 "nothing is on a link" replay "$tmp/none.yaml" "$tmp/both.pcap"
 like "says so, and which networks there are" "$tmp/err" \
 	'^weir: warning: no packet of the captures is on a link: their networks are 192\.168\.1\.0/24 \(20 packets from it, 20 to it\), 198\.51\.100\.0/24 \(20 packets'
