@@ -42,7 +42,7 @@ for n in [28, 29, 38, 47, 48, 49, 64, 65, 80, 128, 129, 527, 1027, 1427, 1500, 2
 EOP
 
 line() { # KEYS OVERHEAD MPU LINKLAYER
-	printf 'links: [{name: l, interface: wan, rate: 1gbit, %s, classes: [{name: a, queue: fifo, default: true}]}]\n' "$1" >"$tmp/p.yaml"
+	printf 'links: [{name: l, interface: wan, rate: 1gbit, control: none, %s, classes: [{name: a, queue: fifo, default: true}]}]\n' "$1" >"$tmp/p.yaml"
 	ok "$1: is applied" apply "$tmp/p.yaml"
 	is "$1: counts as the policy does" "$(in_r python3 "$tmp/send.py" "$2" "$3" "$4" 2>&1)" ""
 }
