@@ -36,6 +36,12 @@ for f in types:4 snap:3 late:2 orders:2; do
 	is "$f: classes and times" "$(tail -n +2 "$tmp/trace" | cut -f2,4 | tr '\t\n' '= ')" \
 		"$(for i in $(seq 0 $((n - 1))); do printf '17000000000%d0000000=dns ' "$i"; done)"
 done
+# An output begins with the link type that was known then; what differs later is made to fit
+status 0 "what left, of link types that come late" replay "$tmp/p.yaml" "$tmp/late.pcapng" -o "$tmp/out.pcap"
+is "both are there, by another's reader" \
+	"$(tcpdump -nr "$tmp/out.pcap" 2>/dev/null | grep -c '192.0.2.1.40000 > 198.51.100.1.53')" 2
+status 0 "what left, of several link types" replay "$tmp/p.yaml" "$tmp/types.pcapng" -o "$tmp/out.pcap"
+is "raw IP" "$(tcpdump -nr "$tmp/out.pcap" 2>/dev/null | grep -c '192.0.2.1.40000 > 198.51.100.1.53')" 4
 status 0 "an interface without IP beside one with it" replay "$tmp/p.yaml" "$tmp/usb.pcapng" --trace "$tmp/trace"
 is "its packets are passed" "$(tail -n +2 "$tmp/trace" | cut -f6,8 | tr '\t\n' '= ')" "passed=link-type sent=- "
 status 2 "no interface at all" replay "$tmp/p.yaml" "$tmp/none.pcapng"
