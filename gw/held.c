@@ -33,6 +33,9 @@ uint32_t held_put(struct held *h, const struct nfq_packet *p)
 	at->id = p->id;
 	at->mark = p->mark;
 	at->len = p->len;
+	at->indev = p->indev;
+	memcpy(at->mac, p->mac, sizeof(at->mac));
+	at->has_mac = p->has_mac;
 	at->caplen = p->caplen < NFQ_COPY ? p->caplen : NFQ_COPY;
 	memcpy(at->data, p->data, at->caplen);
 	h->bytes += p->len;

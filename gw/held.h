@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a link holds: for every packet that waits in the kernel, its id there, its mark, and
- * the copy of its headers by which another policy can classify it again. A fixed number of
- * places, taken at set-up; the number of a place is the packet's id for the engine.
+ * What a link holds: for every packet that waits in the kernel, its id there, its mark,
+ * where it came from, and the copy of its headers by which another policy can classify it
+ * again. A fixed number of places, taken at set-up; the number of a place is the packet's id
+ * for the engine.
  */
 #ifndef WEIR_GW_HELD_H
 #define WEIR_GW_HELD_H
@@ -13,6 +14,9 @@
 
 struct held_packet {
 	uint32_t id, mark, len;
+	uint32_t indev; /* as in nfq_packet */
+	uint8_t mac[6];
+	bool has_mac;
 	union {
 		uint32_t caplen; /* in use */
 		uint32_t next;	 /* free */

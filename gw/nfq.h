@@ -31,6 +31,9 @@ struct nfq_packet {
 	uint32_t len;	     /* true length of the IP packet */
 	uint32_t caplen;     /* bytes at `data`, at most NFQ_COPY */
 	const uint8_t *data; /* until the next nfq_receive() */
+	uint32_t indev;	     /* index of the interface by which it came; 0: it was made here */
+	uint8_t mac[6];	     /* who sent it, if has_mac */
+	bool has_mac;
 };
 
 struct nfq_conf {

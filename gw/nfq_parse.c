@@ -32,6 +32,7 @@ static bool take(const struct nlattr *a, struct nfq_message *m, bool *has_data, 
 {
 	uint16_t size = mnl_attr_get_payload_len(a);
 	struct nfqnl_msg_packet_hdr h;
+	struct nfqnl_msg_packet_hw hw;
 
 	switch (mnl_attr_get_type(a)) {
 	case NFQA_PACKET_HDR:
@@ -51,6 +52,19 @@ static bool take(const struct nlattr *a, struct nfq_message *m, bool *has_data, 
 			return false;
 		m->packet.len = get_u32(a);
 		*has_len = true;
+		return true;
+	case NFQA_IFINDEX_INDEV:
+		if (size < sizeof(uint32_t))
+			return false;
+		m->packet.indev = get_u32(a);
+		return true;
+	case NFQA_HWADDR:
+		if (size < sizeof(hw))
+			return false;
+		memcpy(&hw, mnl_attr_get_payload(a), sizeof(hw));
+		m->packet.has_mac = ntohs(hw.hw_addrlen) == sizeof(m->packet.mac);
+		if (m->packet.has_mac)
+			memcpy(m->packet.mac, hw.hw_addr, sizeof(m->packet.mac));
 		return true;
 	case NFQA_PAYLOAD:
 		m->packet.data = mnl_attr_get_payload(a);

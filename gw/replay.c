@@ -99,6 +99,30 @@ static int run_all(struct replay *r, char *err, size_t errsize)
 	return close_outputs(r, err, errsize);
 }
 
+void replay_tell_unknown(const struct engine *e, void (*fn)(void *arg, const char *text),
+			 void *arg)
+{
+	struct engine_stats s;
+	char text[256];
+
+	engine_get_stats(e, &s);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const kind[] = {"mark", "mac", "in-interface"};
+		uint64_t n = i == 0   ? s.match.unknown_mark
+			     : i == 1 ? s.match.unknown_mac
+				      : s.match.unknown_in;
+
+		if (!n)
+			continue;
+		snprintf(text, sizeof(text),
+			 "\"%s\" of the policy is not known of %llu packets of the capture: "
+			 "they "
+			 "are in no class that asks for it",
+			 kind[i], (unsigned long long)n);
+		fn(arg, text);
+	}
+}
+
 int replay_run(struct replay *r, char *err, size_t errsize)
 {
 	int status;
@@ -108,6 +132,8 @@ int replay_run(struct replay *r, char *err, size_t errsize)
 	status = run_all(r, err, errsize);
 	if (r->o.progress)
 		progress_end(&r->bar);
+	if (r->engine)
+		replay_tell_unknown(r->engine, warn, r);
 	ahead_get_stats(r->from.ahead, &r->result.capture);
 	r->result.segments = r->drive.segments;
 	r->result.not_whole =

@@ -69,4 +69,11 @@ int replay_run(struct replay *r, char *err, size_t errsize);
 const struct replay_result *replay_result(const struct replay *r);
 void replay_close(struct replay *r);
 
+/*
+ * One line for each kind of criterion (mark, mac, in-interface) that was asked of packets of
+ * which it is not known.
+ */
+void replay_tell_unknown(const struct engine *e, void (*fn)(void *arg, const char *text),
+			 void *arg);
+
 #endif

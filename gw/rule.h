@@ -44,6 +44,7 @@
 
 /* The bits of the packet mark that are weir's: 22-30. */
 #define RULE_MARK 0x7fc00000u
+_Static_assert(RULE_MARK == POLICY_MARK_OWN, "no policy may ask for these");
 #define RULE_RELEASED 0x00400000u
 #define RULE_CE 0x00800000u
 #define RULE_DSCP_SET 0x01000000u

@@ -25,6 +25,7 @@
 #ifndef WEIR_GW_SYNTH_H
 #define WEIR_GW_SYNTH_H
 
+#include "qos/dissect.h"
 #include "qos/policy.h"
 
 #define SYNTH_CAP 80		   /* bytes of a packet that are made */
@@ -73,11 +74,12 @@ struct synth_stream {
 	uint16_t sport, dport;
 	uint32_t sports, dports; /* how many from there on may be used, at least 1 */
 	uint8_t dscp, ecn;
-	uint32_t flows;	     /* spread over hosts first, then over source ports */
-	uint32_t window;     /* greedy: packets offered, of each flow */
-	uint64_t start, end; /* ns from the origin; packets come in [start, end) */
-	uint64_t on, off;    /* ns */
-	bool random_periods; /* on and off are means of exponential times */
+	struct dissect_meta meta; /* of all its packets; what is not said is not known */
+	uint32_t flows;		  /* spread over hosts first, then over source ports */
+	uint32_t window;	  /* greedy: packets offered, of each flow */
+	uint64_t start, end;	  /* ns from the origin; packets come in [start, end) */
+	uint64_t on, off;	  /* ns */
+	bool random_periods;	  /* on and off are means of exponential times */
 	uint64_t seed;
 };
 

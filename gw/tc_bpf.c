@@ -21,6 +21,8 @@
  */
 #define REACH 0xff000u
 
+#define TC_BPF_MARK ((uint32_t)(SKF_AD_OFF + SKF_AD_MARK))
+
 #define RETURN(value) (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, value)
 
 struct program {
@@ -211,6 +213,10 @@ static unsigned expand_load(const struct program *p, size_t i,
 	uint32_t most = REACH - load_size(f->code);
 	unsigned n = 0;
 
+	if (f->code == (BPF_LD | BPF_W | BPF_ABS) && f->k == TC_BPF_MARK) {
+		out[0] = *f; /* of tc_bpf_marks(): no filter of a policy has it (filter.c) */
+		return 1;
+	}
 	if (f->k > most) {
 		out[0] = RETURN(0);
 		return 1;
@@ -297,6 +303,30 @@ static size_t put_dscp(uint64_t set, struct sock_filter *out, size_t room)
 		return 0;
 	memcpy(out, code, sizeof(code));
 	return n;
+}
+
+size_t tc_bpf_marks(const struct policy_beside *b, struct sock_filter *out, size_t room)
+{
+	size_t at = 0, all = b->n_mark * 4 + 3, end = all - 2;
+
+	if (all > room)
+		return 0;
+	for (size_t i = 0; i < b->n_mark; i++) {
+		const struct sock_filter one[] = {
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, TC_BPF_MARK),
+			BPF_STMT(BPF_ALU | BPF_AND | BPF_K, b->mark[i].mask),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, b->mark[i].value, 0, 1),
+			BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(end - (at + 4))),
+		};
+
+		memcpy(out + at, one, sizeof(one));
+		at += sizeof(one) / sizeof(one[0]);
+	}
+	out[at++] = RETURN(0);
+	/* as every program finds them */
+	out[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, 0);
+	out[at++] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_IMM, 0);
+	return at;
 }
 
 size_t tc_bpf_rule(const struct filter *f, uint64_t dscp, struct sock_filter *out, size_t room)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "qos/filter.h"
+#include "qos/policy.h"
 
 /*
  * Instructions. cls_bpf runs 4096 (BPF_MAXINSNS), but a dump has 32 KB for a filter with all
@@ -27,6 +28,13 @@
  * `out` has room for `room`. The number of instructions; 0: it does not fit.
  */
 size_t tc_bpf_rule(const struct filter *f, uint64_t dscp, struct sock_filter *out, size_t room);
+
+/*
+ * A beginning for such a program: goes on when the packet's mark is one of b's, else returns 0.
+ * Reads it as the kernel gives it to a program (SKF_AD_MARK), so it can only run there. The
+ * number of instructions; 0: it does not fit.
+ */
+size_t tc_bpf_marks(const struct policy_beside *b, struct sock_filter *out, size_t room);
 
 /*
  * The same program for cls_bpf, where offset 0 is the device's header and the IP header is at

@@ -98,12 +98,16 @@ static int too_long(const struct maker *m, const struct policy_filter *text,
 
 static int add_rule(const struct maker *m, const struct policy_class *at,
 		    const struct policy_class *to, const struct policy_filter *text,
-		    const struct filter *f, uint64_t dscp)
+		    const struct filter *f, uint64_t dscp, bool criteria_alone)
 {
 	struct tc_rule *rule = &m->rules->v[m->rules->n];
 	struct sock_filter code[TC_BPF_MAX];
-	size_t n = tc_bpf_rule(f, dscp, code, TC_BPF_MAX);
+	/* a default takes what is left whatever its mark */
+	bool marks = to->beside && to->beside->n_mark && (text || criteria_alone);
+	size_t head = marks ? tc_bpf_marks(to->beside, code, TC_BPF_MAX) : 0;
+	size_t n = tc_bpf_rule(f, dscp, code + head, TC_BPF_MAX - head);
 
+	n = n && (head || !marks) ? n + head : 0;
 	if (!n)
 		return f && text ? too_long(m, text, f) : -1;
 	rule->insn = malloc(n * sizeof(*code));
@@ -126,7 +130,7 @@ static int add_control(const struct maker *m, const struct policy_class *at)
 	int status = 0;
 
 	for (size_t i = 0; c && !status && i < c->match.n; i++)
-		status = add_rule(m, at, c, &c->match.v[i], &c->match.compiled[i], 0);
+		status = add_rule(m, at, c, &c->match.v[i], &c->match.compiled[i], 0, false);
 	return status;
 }
 
@@ -142,15 +146,17 @@ static int add_level(const struct maker *m, const struct policy_class *at)
 
 		if (c->is_default)
 			rest = c;
+		if (c->beside && (c->beside->n_mac || c->beside->n_in))
+			continue; /* nothing in the kernel asks for that: it takes nothing */
 		for (size_t k = 0; !status && k < f->n; k++)
-			status = add_rule(m, at, c, &f->v[k], &f->compiled[k], c->dscp);
-		if (!f->n && c->dscp)
-			status = add_rule(m, at, c, NULL, NULL, c->dscp);
+			status = add_rule(m, at, c, &f->v[k], &f->compiled[k], c->dscp, false);
+		if (!f->n && (c->dscp || c->beside))
+			status = add_rule(m, at, c, NULL, NULL, c->dscp, true);
 	}
 	if (status)
 		return status;
 	assert(rest); /* match_nodes_build() sees to it */
-	return add_rule(m, at, rest, NULL, NULL, 0);
+	return add_rule(m, at, rest, NULL, NULL, 0, false);
 }
 
 static int add_levels(const struct maker *m, const struct policy_link *l)

@@ -75,6 +75,33 @@ static bool clamped(const struct tc_build *b, const struct policy_class *c)
 	return any;
 }
 
+static int note_beside(struct tc_build *b, const struct policy_class *c)
+{
+	const struct policy_beside *a = c->beside;
+	bool by_weir = b->l->backend == POLICY_BACKEND_MARK;
+	const char *none =
+		"no filter of the kernel's can ask for it together with the others: the "
+		"class takes nothing by its criteria";
+	int bad = 0;
+
+	if (a->n_mark && (by_weir || b->l->direction == POLICY_EGRESS))
+		bad |= NOTE("mark", TC_EXACT,
+			    by_weir ? "weir run classifies"
+				    : "in the program of each of its filters");
+	else if (a->n_mark)
+		bad |= NOTE(
+			"mark", TC_LOOSE,
+			"what comes in is shaped before the firewall marks it: such a mark is "
+			"not there yet");
+	if (a->n_mac)
+		bad |= NOTE("mac", by_weir ? TC_EXACT : TC_LOOSE, "%s",
+			    by_weir ? "weir run classifies" : none);
+	if (a->n_in)
+		bad |= NOTE("in-interface", by_weir ? TC_EXACT : TC_LOOSE, "%s",
+			    by_weir ? "weir run classifies" : none);
+	return bad;
+}
+
 static int note_place(struct tc_build *b, const struct policy_class *c)
 {
 	const struct policy_class *up = c->parent;
@@ -86,6 +113,8 @@ static int note_place(struct tc_build *b, const struct policy_class *c)
 		bad |= NOTE("match", TC_EXACT, "the filter's own program, in its place");
 	if (c->dscp)
 		bad |= NOTE("dscp", TC_EXACT, "in the program of each of its filters");
+	if (c->beside)
+		bad |= note_beside(b, c);
 	if (c->is_default)
 		bad |= NOTE("default", TC_EXACT, "the last filter takes every packet");
 	if (up->scheduler == POLICY_SCHED_PRIORITY && strict && (sh->last || b->crowded))

@@ -86,9 +86,10 @@ static void text_filter(FILE *f, const struct tc_plan *t, size_t i)
 
 	if (rule) {
 		to = rule->to->path;
-		what = rule->filter		       ? rule->filter->text
-		       : rule->to->dscp && rule->n > 1 ? "its DSCP"
-						       : "all that is left";
+		what = rule->filter			 ? rule->filter->text
+		       : rule->to->dscp && rule->n > 1	 ? "its DSCP"
+		       : rule->to->beside && rule->n > 1 ? "its mark"
+							 : "all that is left";
 	}
 	fprintf(f, "  %-10s %5u %5u  %s: %s\n", tc_handle_text(o->parent, h), o->handle,
 		o->bpf.n, to, what);

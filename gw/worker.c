@@ -93,6 +93,28 @@ int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint3
 	return 0;
 }
 
+void worker_know(struct worker *w, struct dissected *d, uint32_t mark, uint32_t indev,
+		 const uint8_t *mac)
+{
+	struct dissect_meta *m = &w->meta;
+	const char *name;
+
+	if (!w->asked)
+		return;
+	*m = (struct dissect_meta){.known = DISSECT_KNOWS_MARK, .mark = mark};
+	name = w->asked & DISSECT_KNOWS_IN ? ifname_of(&w->names, indev, clock_now()) : NULL;
+	if (name) {
+		m->known |= DISSECT_KNOWS_IN | DISSECT_KNOWS_IN_INDEX;
+		m->in_index = indev;
+		memcpy(m->in_name, name, sizeof(m->in_name));
+	}
+	if (mac) {
+		m->known |= DISSECT_KNOWS_MAC;
+		memcpy(m->mac, mac, sizeof(m->mac));
+	}
+	d->meta = m;
+}
+
 void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct dissected *d)
 {
 	struct match_result m;
@@ -133,6 +155,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
 		return;
 	}
+	worker_know(w, &d, p->mark, p->indev, p->has_mac ? p->mac : NULL);
 	if (w->classid) {
 		worker_hand_over(w, p->id, p->mark, &d);
 		return;
@@ -376,6 +399,7 @@ struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize
 	w->policy = c->policy;
 	w->link = c->link;
 	w->engine = c->engine;
+	w->asked = match_asked(c->link);
 	w->classid = c->classid;
 	w->queue = c->queue;
 	w->watch = nfq_watch_open();

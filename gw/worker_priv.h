@@ -8,6 +8,7 @@
 
 #include "gw/held.h"
 #include "gw/unread.h"
+#include "gw/ifname.h"
 #include "gw/worker.h"
 
 struct call {
@@ -27,11 +28,14 @@ struct worker {
 	struct nfq_stats queue_last; /* of a queue that was closed */
 	uint64_t now;		     /* of the packet that comes */
 	struct unread unread;
-	int watch;	     /* of the queue's ids; -1: they cannot be seen */
-	bool more;	     /* the last receive found as much as it takes */
-	uint64_t noted;	     /* when the kernel's last id was looked at */
-	uint64_t received;   /* when packets came last */
-	uint64_t awake_by;   /* when the thread is to run again */
+	int watch;		  /* of the queue's ids; -1: they cannot be seen */
+	bool more;		  /* the last receive found as much as it takes */
+	uint64_t noted;		  /* when the kernel's last id was looked at */
+	uint64_t received;	  /* when packets came last */
+	uint64_t awake_by;	  /* when the thread is to run again */
+	unsigned asked;		  /* enum dissect_known: what the link's classes ask for */
+	struct dissect_meta meta; /* of the packet that is worked on */
+	struct ifname names;
 	uint32_t generation; /* of the engine, for verdicts that fail later */
 	atomic_uint mtu;
 	bool closing; /* nothing is scheduled any more, only let go */
@@ -50,6 +54,12 @@ struct worker {
 /* 0, or -1: it cannot be classified. */
 int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,
 		   struct dissected *d);
+/*
+ * What the kernel says of the packet beside its bytes, where a class of the link asks for it;
+ * for as long as no other packet is worked on.
+ */
+void worker_know(struct worker *w, struct dissected *d, uint32_t mark, uint32_t indev,
+		 const uint8_t *mac);
 /* The engine has decided about a packet. */
 void worker_let_go(struct worker *w, const struct engine_event *ev);
 /* All that the engine has to say at `now`. */

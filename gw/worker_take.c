@@ -13,9 +13,12 @@ static void give_back(struct worker *w, const struct engine_left *left)
 {
 	const struct held_packet *h = &w->held.place[left->id];
 	struct dissected d;
+	bool known = !worker_dissect(w, h->data, h->caplen, h->len, &d);
 
+	if (known)
+		worker_know(w, &d, h->mark, h->indev, h->has_mac ? h->mac : NULL);
 	/* it was dissected before, from the same bytes: this cannot fail */
-	if (worker_dissect(w, h->data, h->caplen, h->len, &d) ||
+	if (!known ||
 	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
 		h = held_take(&w->held, (uint32_t)left->id);
 		if (w->queue)
@@ -30,6 +33,8 @@ static void hand_over(struct worker *w, const struct engine_left *left)
 	struct dissected d;
 	bool known = !worker_dissect(w, h->data, h->caplen, h->len, &d);
 
+	if (known)
+		worker_know(w, &d, h->mark, h->indev, h->has_mac ? h->mac : NULL);
 	h = held_take(&w->held, (uint32_t)left->id);
 	if (w->queue && known)
 		worker_hand_over(w, h->id, h->mark, &d);
@@ -68,6 +73,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	w->policy = p;
 	w->link = link;
 	w->engine = engine;
+	w->asked = match_asked(link);
 	w->classid = classid;
 	w->generation++;
 	/* once, as nothing can wait that has no place here; but nothing may be left behind */

@@ -35,6 +35,8 @@ void wread_stream(struct wread *w, const struct ynode *n, const char *test, uint
 		  struct synth_stream *s);
 /* Complains of more traffic than a test may have, as far as that is known before. */
 void wread_bound(struct wread *w, const struct wtest *t);
+/* What its packets have beside their bytes: mark, mac, in-interface. */
+void wread_meta(struct wread *w, const struct ynode *map, struct dissect_meta *m);
 /* The expectation in n, a map of `expect`; t's link and streams, and p, are there. */
 void wread_expect(struct wread *w, const struct ynode *n, const struct policy *p,
 		  const struct wtest *t, struct wtest_expect *e);

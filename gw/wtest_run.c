@@ -7,6 +7,7 @@
 #include "gw/capture.h"
 #include "gw/drive.h"
 #include "gw/progress.h"
+#include "gw/replay.h"
 #include "gw/wtest_watch.h"
 
 #include <inttypes.h>
@@ -129,6 +130,7 @@ static size_t from_synth(struct run *r, const struct ahead_packet **v)
 	*p = (struct ahead_packet){.pk = {.when = pk->when}};
 	if (dissect_ip(pk->data, pk->caplen, pk->len, &p->d))
 		p->why = "bad-ip";
+	p->d.meta = &r->test->stream[pk->stream].meta;
 	*v = p;
 	return 1;
 }
@@ -304,6 +306,8 @@ void wtest_run(const struct wtest_file *f, const struct wtest *t, struct wtest_r
 		check_whole(&run);
 		res->waiting = engine_waiting(run.engine);
 		res->time = run.watch.last - run.watch.origin;
+		if (t->n_capture)
+			replay_tell_unknown(run.engine, warn, &run);
 		if (!res->error)
 			watch_judge(&run.watch, res);
 	}

@@ -301,10 +301,11 @@ static void read_tos(struct wread *w, const struct ynode *map, struct synth_stre
 void wread_stream(struct wread *w, const struct ynode *n, const char *test, uint64_t duration,
 		  struct synth_stream *s)
 {
-	static const char *const keys[] = {
-		"name",	 "kind",  "rate",  "interval", "size",	  "src",   "dst",
-		"proto", "sport", "dport", "dscp",     "ecn",	  "flows", "window",
-		"start", "end",	  "on",	   "off",      "periods", "seed",  NULL};
+	static const char *const keys[] = {"name", "kind", "rate",	   "interval", "size",
+					   "src",  "dst",  "proto",	   "sport",    "dport",
+					   "dscp", "ecn",  "flows",	   "window",   "start",
+					   "end",  "on",   "off",	   "periods",  "seed",
+					   "mark", "mac",  "in-interface", NULL};
 	const struct ynode *name;
 
 	s->at = n->at;
@@ -319,6 +320,7 @@ void wread_stream(struct wread *w, const struct ynode *n, const char *test, uint
 	read_ends(w, n, s);
 	read_sizes(w, n, s);
 	read_tos(w, n, s);
+	wread_meta(w, n, &s->meta);
 	read_times(w, n, duration, s);
 	s->seed = synth_seed(test, s->name);
 	wread_number(w, n, "seed", 0, UINT64_MAX, &s->seed);

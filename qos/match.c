@@ -11,6 +11,7 @@
 
 #include "qos/link_control.h"
 #include "qos/flow.h"
+#include "qos/match_beside.h"
 #include "qos/match_nodes.h"
 
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct match {
 struct walk {
 	const struct dissected *d;
 	bool per_flow, dscp, control;
+	unsigned unknown; /* enum dissect_known: asked for, and not known of this packet */
 	uint64_t filters_run;
 	void (*fn)(void *arg, const struct policy_class *c, const char *criterion,
 		   bool matched);
@@ -70,6 +72,32 @@ static bool any_filter(struct walk *w, const struct policy_class *c,
 	return false;
 }
 
+/* One kind of what is not in the packet's bytes; n: entries, 0: it is not asked for. */
+static bool takes_kind(struct walk *w, const struct match_node *node, const char *name,
+		       size_t n, unsigned known,
+		       bool (*has)(const struct policy_beside *, const struct dissect_meta *))
+{
+	bool hit;
+
+	if (!n)
+		return true;
+	w->per_flow = false;
+	if (!match_knows(w->d->meta, known))
+		w->unknown |= known;
+	hit = match_knows(w->d->meta, known) && has(node->beside, w->d->meta);
+	told(w, node->class, name, hit);
+	return hit;
+}
+
+static bool takes_beside(struct walk *w, const struct match_node *n)
+{
+	const struct policy_beside *b = n->beside;
+
+	return takes_kind(w, n, "mark", b->n_mark, DISSECT_KNOWS_MARK, match_mark) &&
+	       takes_kind(w, n, "mac", b->n_mac, DISSECT_KNOWS_MAC, match_mac) &&
+	       takes_kind(w, n, "in-interface", b->n_in, DISSECT_KNOWS_IN, match_in);
+}
+
 /* DSCP first: it costs next to nothing. */
 static bool takes(struct walk *w, const struct match_node *n)
 {
@@ -87,6 +115,8 @@ static bool takes(struct walk *w, const struct match_node *n)
 		if (!hit)
 			return false;
 	}
+	if (n->beside && !takes_beside(w, n))
+		return false;
 	return !n->match.n || any_filter(w, n->class, &n->match, &n->class->match);
 }
 
@@ -324,6 +354,9 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 		leaf = decide(m, &w);
 		m->stats.evaluated++;
 		m->stats.filters_run += w.filters_run;
+		m->stats.unknown_mark += (w.unknown & DISSECT_KNOWS_MARK) != 0;
+		m->stats.unknown_mac += (w.unknown & DISSECT_KNOWS_MAC) != 0;
+		m->stats.unknown_in += (w.unknown & DISSECT_KNOWS_IN) != 0;
 		if (plain && w.per_flow) {
 			f->leaf = leaf;
 			f->dscp = d->dscp;

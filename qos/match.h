@@ -59,6 +59,8 @@ struct match_stats {
 	uint64_t frags_followed, frags_orphan; /* later fragments with and without a first */
 	uint64_t frags_evicted;
 	uint64_t filters_run;
+	/* evaluated packets of which a criterion asked for what is not known (dissect_meta) */
+	uint64_t unknown_mark, unknown_mac, unknown_in;
 };
 
 /*
@@ -88,6 +90,9 @@ void match_prefetch(const struct match *m, const struct dissected *sooner,
 struct match_flow *match_flow(struct match *m, uint32_t slot, uint64_t flow);
 
 void match_get_stats(const struct match *m, struct match_stats *s);
+
+/* What the link's classes ask for beside a packet's bytes: of enum dissect_known. */
+unsigned match_asked(const struct policy_link *l);
 
 /*
  * Why: calls fn for every criterion that was tried for this packet, in order, with

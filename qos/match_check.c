@@ -31,8 +31,9 @@ static const struct filter_list NO_FILTERS = {NULL, 0};
 /* What may take a packet before the class in question does. */
 struct rival {
 	uint32_t node;
-	uint64_t dscp;		   /* 0: any */
-	struct filter_list filter; /* n == 0: it takes all with such a DSCP */
+	uint64_t dscp;			    /* 0: any */
+	const struct policy_beside *beside; /* NULL: none */
+	struct filter_list filter;	    /* n == 0: it takes all with such a DSCP */
 };
 
 struct check {
@@ -52,6 +53,9 @@ struct check {
 	struct filter_list within[LEVELS]; /* the parents that must take a packet first */
 	size_t n_within;
 	uint64_t dscp; /* those that can come to the class in question at all */
+	/* what it and its parents ask for beside a packet's bytes */
+	const struct policy_beside *beside[LEVELS + 1];
+	size_t n_beside;
 };
 
 /* With a filter that does not compile nobody knows what a class takes. */
@@ -89,9 +93,15 @@ struct before {
 	struct filter_list earlier; /* of the class's own; n == 0: none */
 };
 
-static bool meets(const struct rival *r, uint64_t group)
+/*
+ * A rival that asks for what is not in a packet's bytes is in the way only of those that ask
+ * for the same.
+ */
+static bool meets(const struct check *c, const struct rival *r, uint64_t group)
 {
-	return !r->dscp || (r->dscp & group);
+	if (r->dscp && !(r->dscp & group))
+		return false;
+	return !r->beside || policy_beside_covers(r->beside, c->beside, c->n_beside);
 }
 
 /* The filter of one level's rivals that takes a packet. */
@@ -106,7 +116,7 @@ static const struct filter *taker_of(const struct before *b, const struct filter
 		const struct rival *r = &b->c->rival[i];
 		const struct filter *f;
 
-		if (!meets(r, b->group))
+		if (!meets(b->c, r, b->group))
 			continue;
 		if (!r->filter.n)
 			return &EVERYTHING;
@@ -152,7 +162,7 @@ static bool comes_past(const struct check *c, struct filter_list self, const str
 	for (; left; left &= ~group) {
 		group = alike(c, left);
 		if (filter_reachable(&self, c->within, c->n_within, r ? &r->filter : NULL,
-				     r && meets(r, group), NULL, NULL) != 0)
+				     r && meets(c, r, group), NULL, NULL) != 0)
 			return true;
 	}
 	return false;
@@ -162,6 +172,8 @@ static struct policy_mark place(const struct match_node *n)
 {
 	if (n->class->match.n)
 		return n->class->match.v[0].mark;
+	if (n->beside)
+		return n->beside->at;
 	return n->class->dscp ? n->class->dscp_mark : n->class->mark;
 }
 
@@ -337,7 +349,7 @@ static void add_rival(struct check *c, uint32_t n)
 	if (!filter_index_add(c->level[c->n_level - 1].index, &node->match,
 			      (uint32_t)c->n_rival))
 		c->no_memory = true;
-	c->rival[c->n_rival++] = (struct rival){n, node->dscp, node->match};
+	c->rival[c->n_rival++] = (struct rival){n, node->dscp, node->beside, node->match};
 }
 
 static bool begin_level(struct check *c)
@@ -368,19 +380,30 @@ static bool over(const struct check *c)
 
 static void check_below(struct check *c, uint32_t parent, uint64_t above);
 
+/* What is below a class. */
+static void check_inside(struct check *c, uint32_t n, uint64_t above)
+{
+	const struct match_node *node = &c->s.node[n];
+	bool bounds = !node->class->is_default;
+
+	if (bounds && node->match.n && !broken(node->match))
+		c->within[c->n_within++] = node->match;
+	check_below(c, n, bounds && node->dscp ? above & node->dscp : above);
+}
+
 /* A class, and its descendants unless nothing comes to them. */
 static void check_class(struct check *c, uint32_t n, uint64_t above)
 {
 	const struct match_node *node = &c->s.node[n];
 	bool bounds = !node->class->is_default;
-	size_t n_within = c->n_within;
+	size_t n_within = c->n_within, n_beside = c->n_beside;
 
-	if (!check_node(c, node, above) || match_node_leaf(&c->s, n))
-		return;
-	if (bounds && node->match.n && !broken(node->match))
-		c->within[c->n_within++] = node->match;
-	check_below(c, n, bounds && node->dscp ? above & node->dscp : above);
+	if (bounds && node->beside)
+		c->beside[c->n_beside++] = node->beside;
+	if (check_node(c, node, above) && !match_node_leaf(&c->s, n))
+		check_inside(c, n, above);
 	c->n_within = n_within;
+	c->n_beside = n_beside;
 }
 
 /* Depth: POLICY_DEPTH_MAX. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qos/match_nodes.h"
+#include "qos/match.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static bool add(struct match_nodes *s, const struct policy_class *c, const struc
 
 	n->class = c;
 	n->dscp = c->dscp;
-	n->criteria = c->match.n || c->dscp;
+	n->beside = c->beside;
+	n->criteria = c->match.n || c->dscp || c->beside;
 	n->last = UINT32_MAX;
 	n->hosts = c->isolation != POLICY_ISO_FLOWS || c->host_max.bps;
 	n->dst_hosts =
@@ -80,13 +82,13 @@ int match_nodes_build(struct match_nodes *s, const struct policy *p,
 	return good ? 0 : 1;
 }
 
-/* Those with a DSCP cost next to nothing, and are left to the matcher. */
+/* Those with a DSCP or a mark cost next to nothing, and are left to the matcher. */
 static bool index_child(struct match_node *parent, struct match_node *child, uint32_t number)
 {
 	child->varies = parent->below_varies;
 	if (child->class->is_default && !child->criteria)
 		return true; /* never tried */
-	if (child->dscp)
+	if (child->dscp || child->beside)
 		return filter_index_always(parent->index, number);
 	for (size_t i = 0; i < child->match.n; i++)
 		parent->below_varies |= !child->match.v[i].per_flow;
@@ -108,6 +110,22 @@ bool match_nodes_index(struct match_nodes *s)
 				return false;
 	}
 	return true;
+}
+
+unsigned match_asked(const struct policy_link *l)
+{
+	unsigned asked = 0;
+
+	for (size_t i = 0; i < l->n_all; i++) {
+		const struct policy_beside *b = l->all[i]->beside;
+
+		if (!b)
+			continue;
+		asked |= b->n_mark ? DISSECT_KNOWS_MARK : 0;
+		asked |= b->n_mac ? DISSECT_KNOWS_MAC : 0;
+		asked |= b->n_in ? DISSECT_KNOWS_IN : 0;
+	}
+	return asked;
 }
 
 void match_nodes_free(struct match_nodes *s)

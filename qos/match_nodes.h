@@ -12,8 +12,9 @@
 
 struct match_node {
 	const struct policy_class *class;
-	struct filter_list match; /* n == 0: no such criterion */
-	uint64_t dscp;		  /* 0: any */
+	struct filter_list match;	    /* n == 0: no such criterion */
+	uint64_t dscp;			    /* 0: any */
+	const struct policy_beside *beside; /* NULL: no such criterion */
 	uint32_t skip;	/* the node behind its last descendant; the next one: it is a leaf */
 	uint32_t last;	/* its default child, if it has children */
 	bool criteria;	/* has any */

@@ -4,6 +4,7 @@
  */
 #include "qos/policy.h"
 #include "qos/filter.h"
+#include "qos/policy_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static void free_class(struct policy_class *c)
 	free(c->path);
 	free(c->child);
 	free_filters(&c->match);
+	policy_beside_free(c->beside);
 	free(c);
 }
 

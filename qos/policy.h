@@ -91,6 +91,28 @@ struct policy_net {
 	uint8_t addr[16];
 };
 
+/*
+ * What a class asks for beside its packets' bytes. n 0: no such criterion; kinds are joined by
+ * AND, entries of one by OR.
+ */
+#define POLICY_MARK_OWN 0x7fc00000u /* bits of a packet's mark that are weir's: gw/rule.h */
+#define POLICY_IFNAME 16	    /* bytes with a NUL: IFNAMSIZ */
+struct policy_fwmark {
+	uint32_t value, mask; /* the bits of mask are those of value; none of weir's own */
+};
+struct policy_ifname {
+	char name[POLICY_IFNAME]; /* NULs behind it to the end */
+	uint8_t n;		  /* bytes of it */
+	bool prefix;		  /* all interfaces whose name begins so */
+};
+struct policy_beside {
+	struct policy_fwmark *mark;
+	uint8_t (*mac)[6]; /* of who sent the frame */
+	struct policy_ifname *in;
+	size_t n_mark, n_mac, n_in;
+	struct policy_mark at; /* of the first of them */
+};
+
 /* A rate; `percent` is kept for printing: in 1/100 %, 0 when it was absolute. */
 struct policy_rate {
 	uint64_t bps; /* 0: not set */
@@ -120,6 +142,7 @@ struct policy_class {
 	struct policy_filters match; /* n == 0: no such criterion */
 	uint64_t dscp;		     /* bit d set: DSCP d belongs here; 0: no such criterion */
 	struct policy_mark dscp_mark;
+	struct policy_beside *beside; /* NULL: no such criterion */
 	bool is_default;
 	bool control; /* the way of its own for what the link hangs on: policy_link.control */
 
@@ -277,6 +300,13 @@ void policy_free(struct policy *p);
 /* Writes the whole policy, every default filled in. 0, or -1 when writing failed. */
 int policy_print(const struct policy *p, FILE *out);
 
+/*
+ * Whether all packets that meet all of these n also meet a: as far as that can be told from
+ * what is written.
+ */
+bool policy_beside_covers(const struct policy_beside *a, const struct policy_beside *const *all,
+			  size_t n);
+
 const struct policy_link *policy_find_link(const struct policy *p, const char *name);
 /* By path ("work/ssh"); NULL when there is none. */
 const struct policy_class *policy_find_class(const struct policy_link *l, const char *path);
@@ -323,6 +353,8 @@ int policy_dscp_parse(const char *s);
 int policy_parse_rate(const char *s, uint64_t *bps, char *err, size_t errsize);
 int policy_parse_size(const char *s, uint64_t *bytes, char *err, size_t errsize);
 int policy_parse_time(const char *s, uint64_t *ns, char *err, size_t errsize);
+/* "02:00:5e:10:00:01", or with "-"; false: it is none. */
+bool policy_parse_mac(const char *s, uint8_t mac[6]);
 /* The other way, in the largest unit that holds them exactly: "20mbit", "1514b", "5ms". */
 #define POLICY_UNIT_TEXT 32
 const char *policy_rate_text(uint64_t bps, char buf[POLICY_UNIT_TEXT]);

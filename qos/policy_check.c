@@ -205,11 +205,12 @@ static void check_class(struct reader *rd, const struct class_draft *d)
 	if (lacks(d, CK_NAME))
 		complain(rd, POLICY_ERROR, c->mark, "a class needs \"name\"");
 	/* a key that is none may have been meant for a criterion: one error, not two */
-	if (!c->is_default && lacks(d, CK_MATCH) && lacks(d, CK_DSCP) &&
+	if (!c->is_default && lacks(d, CK_MATCH) && lacks(d, CK_DSCP) && lacks(d, CK_MARK) &&
+	    lacks(d, CK_MAC) && lacks(d, CK_IN_INTERFACE) &&
 	    !(d->bad & (BIT(CK_DEFAULT) | UNKNOWN_KEY)))
 		complain(rd, POLICY_ERROR, c->mark,
-			 "%s can never match: it has neither \"match\" nor \"dscp\" and is not "
-			 "the default",
+			 "%s can never match: it has no criterion (match, dscp, mark, mac, "
+			 "in-interface) and is not the default",
 			 policy_label(c).s);
 	check_place(rd, d);
 	if (lacks(d, CK_CLASSES))

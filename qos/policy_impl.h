@@ -4,6 +4,7 @@
  *
  *   policy_read.c   walks the tree by the tables of keys
  *   policy_value.c  one value into one field
+ *   policy_beside.c  criteria beside a packet's bytes
  *   policy_fill.c   defaults and effective values
  *   policy_check.c, policy_check_rate.c  what cannot hold
  *   policy_compile.c  the filters' programs
@@ -31,6 +32,9 @@ enum class_key {
 	CK_NAME,
 	CK_MATCH,
 	CK_DSCP,
+	CK_MARK,
+	CK_MAC,
+	CK_IN_INTERFACE,
 	CK_DEFAULT,
 	CK_MIN,
 	CK_MAX,
@@ -150,6 +154,10 @@ bool value_dscp(struct reader *, const struct policy_key *, const struct ynode *
 bool value_dscp_set(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_overhead(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_control(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_marks(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_macs(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_in_interfaces(struct reader *, const struct policy_key *, const struct ynode *,
+			 void *);
 bool value_inside(struct reader *, const struct policy_key *, const struct ynode *, void *);
 
 /* What those are made of. The text of a scalar; NULL: complained of. */
@@ -176,6 +184,12 @@ size_t policy_longer_forms(const char *word, const char *const *names, char *all
 const char *policy_synonym(const char *word, const char *const *names);
 /* Replaces *to by a copy of text. */
 bool value_keep(struct reader *rd, char **to, const char *text);
+
+/* policy_beside.c */
+void policy_beside_free(struct policy_beside *b);
+void policy_beside_print(FILE *out, int depth, const struct policy_beside *b);
+/* policy_print.c: text as YAML reads it back. */
+void policy_put_text(FILE *out, const char *text);
 
 /* policy_net.c: the networks that are inside when none are written. false: no memory */
 bool policy_inside_default(struct policy *p);

@@ -45,7 +45,7 @@ static uint32_t code_point(const unsigned char *s, size_t *len)
 	return c;
 }
 
-static void put_text(FILE *out, const char *text)
+void policy_put_text(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	size_t len;
@@ -78,7 +78,7 @@ static void put_key(FILE *out, int depth, const char *key, const char *text)
 {
 	indent(out, depth);
 	fprintf(out, "%s: ", key);
-	put_text(out, text);
+	policy_put_text(out, text);
 	putc('\n', out);
 }
 
@@ -121,7 +121,7 @@ static void put_filters(FILE *out, int depth, const char *key, const struct poli
 	for (size_t i = 0; i < f->n; i++) {
 		indent(out, depth + 1);
 		fputs("- ", out);
-		put_text(out, f->v[i].text);
+		policy_put_text(out, f->v[i].text);
 		putc('\n', out);
 	}
 }
@@ -255,10 +255,12 @@ static void put_class(FILE *out, int depth, const struct policy_class *c)
 {
 	indent(out, depth - 1);
 	fputs("- name: ", out);
-	put_text(out, c->name);
+	policy_put_text(out, c->name);
 	putc('\n', out);
 	put_filters(out, depth, "match", &c->match);
 	put_dscp(out, depth, c->dscp);
+	if (c->beside)
+		policy_beside_print(out, depth, c->beside);
 	if (c->is_default)
 		put_word(out, depth, "default", "true");
 	put_share(out, depth, c);
@@ -297,7 +299,7 @@ static void put_control(FILE *out, int depth, const struct policy_control *c)
 		if (c->kind[i])
 			fprintf(out, "%s  # %s", c->kind[i]->name, text);
 		else
-			put_text(out, text);
+			policy_put_text(out, text);
 		putc('\n', out);
 	}
 	put_rate(out, depth, "control-rate", &c->rate, c->class->max_burst);
@@ -308,7 +310,7 @@ static void put_link(FILE *out, const struct policy_link *l)
 	const char *list = strchr(l->overhead_text, ',');
 
 	fputs("  - name: ", out);
-	put_text(out, l->name);
+	policy_put_text(out, l->name);
 	putc('\n', out);
 	if (l->interface)
 		put_key(out, 2, "interface", l->interface);

@@ -114,8 +114,8 @@ bool value_interface(struct reader *rd, const struct policy_key *k, const struct
 	for (const char *c = s; *c; c++)
 		ok &= (unsigned char)*c > ' ' && *c != '/' && *c != ':' && *c != 0x7f;
 	if (!ok) {
-		complain(rd, POLICY_ERROR, v->at, "interface \"%s\" cannot be the name of one",
-			 policy_shown(s).s);
+		complain(rd, POLICY_ERROR, v->at, "%s \"%s\" cannot be the name of one",
+			 k->name, policy_shown(s).s);
 		return false;
 	}
 	return value_keep(rd, field(obj, k), s);

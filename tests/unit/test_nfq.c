@@ -56,6 +56,26 @@ static void test_packet(void **state)
 	assert_int_equal(m.packet.caplen, NFQ_COPY);
 	assert_int_equal(m.packet.data[0], 0x45);
 
+	assert_int_equal(m.packet.indev, 0);
+	assert_false(m.packet.has_mac);
+
+	/* where it came from: a MAC of another length than Ethernet's is none */
+	for (unsigned n = 5; n < 8; n++) {
+		struct nfqnl_msg_packet_hw hw = {.hw_addrlen = htons((uint16_t)n),
+						 .hw_addr = {2, 1, 2, 3, 4, 5, 6, 7}};
+
+		nlh = packet_message();
+		put_id(nlh, 7);
+		mnl_attr_put_u32(nlh, NFQA_IFINDEX_INDEV, htonl(0x01020304));
+		mnl_attr_put(nlh, NFQA_HWADDR, sizeof(hw), &hw);
+		mnl_attr_put(nlh, NFQA_PAYLOAD, 60, data);
+		assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_PACKET);
+		assert_int_equal(m.packet.indev, 0x01020304);
+		assert_true(m.packet.has_mac == (n == 6));
+		if (n == 6)
+			assert_memory_equal(m.packet.mac, "\2\1\2\3\4\5", 6);
+	}
+
 	/* one that was not cut says no length of its own; more than was asked for is cut here
 	 */
 	nlh = packet_message();
@@ -95,6 +115,16 @@ static void test_broken(void **state)
 	put_id(nlh, 9);
 	mnl_attr_put(nlh, NFQA_PAYLOAD, 4, "abcd");
 	mnl_attr_put(nlh, NFQA_CAP_LEN, 1, "a");
+	assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_BROKEN);
+	nlh = packet_message();
+	put_id(nlh, 9);
+	mnl_attr_put(nlh, NFQA_PAYLOAD, 4, "abcd");
+	mnl_attr_put(nlh, NFQA_HWADDR, 11, "\0\6\0\0abcdefg");
+	assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_BROKEN);
+	nlh = packet_message();
+	put_id(nlh, 9);
+	mnl_attr_put(nlh, NFQA_PAYLOAD, 4, "abcd");
+	mnl_attr_put(nlh, NFQA_IFINDEX_INDEV, 3, "abc");
 	assert_int_equal(nfq_parse(nlh, &m), NFQ_IS_BROKEN);
 	/* too short for its own header */
 	nlh = mnl_nlmsg_put_header(buf);

@@ -60,12 +60,32 @@ static bool has_equal(const struct policy_class *c)
 	return false;
 }
 
+static void same_beside(const struct policy_beside *a, const struct policy_beside *b)
+{
+	assert_true(!a == !b);
+	if (!a)
+		return;
+	assert_int_equal(a->n_mark, b->n_mark);
+	assert_int_equal(a->n_mac, b->n_mac);
+	assert_int_equal(a->n_in, b->n_in);
+	for (size_t i = 0; i < a->n_mark; i++)
+		assert_true(a->mark[i].value == b->mark[i].value &&
+			    a->mark[i].mask == b->mark[i].mask);
+	for (size_t i = 0; i < a->n_mac; i++)
+		assert_memory_equal(a->mac[i], b->mac[i], 6);
+	for (size_t i = 0; i < a->n_in; i++) {
+		assert_string_equal(a->in[i].name, b->in[i].name);
+		assert_true(a->in[i].n == b->in[i].n && a->in[i].prefix == b->in[i].prefix);
+	}
+}
+
 /* All that a schedule or a report depends on. */
 static void same_class(const struct policy_class *a, const struct policy_class *b)
 {
 	assert_string_equal(a->path, b->path);
 	assert_int_equal(a->n_child, b->n_child);
 	same_filters(&a->match, &b->match);
+	same_beside(a->beside, b->beside);
 	assert_true(a->dscp == b->dscp && a->is_default == b->is_default);
 	assert_true(a->min_bps == b->min_bps && a->min_burst == b->min_burst);
 	same_rate(&a->max, &b->max);
@@ -245,6 +265,11 @@ static void add_classes(int depth, const char *sched, uint32_t kbit)
 		else
 			add(", match: 'tcp port %u'", rnd(65536));
 		MAYBE(", dscp: [%u, %u]", rnd(64), rnd(64));
+		MAYBE(", mark: [%u, 0x%x/0x%x]", rnd(1u << 22), 5u & (7u << rnd(2)),
+		      0x7u | 1u << rnd(20));
+		MAYBE(", mac: ['02:00:00:00:%02x:01', 02-00-00-00-00-%02X]", rnd(256),
+		      rnd(256));
+		MAYBE(", in-interface: ['eth%u.7', \"a'*\", br-%u*]", rnd(9), rnd(9));
 		if (strcmp(sched, "priority") == 0)
 			add(", priority: %d", (int)rnd(20) - 10);
 		MAYBE(", weight: %u", 1 + rnd(1000));

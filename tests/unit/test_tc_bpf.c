@@ -422,14 +422,70 @@ static void others(void **state)
 	assert_int_equal(tc_kernel_run(cls, &skb), TC_BPF_MATCH);
 }
 
+/* The kernel's reading of a program that asks for the mark: as bpf(2) says of SKF_AD_MARK. */
+static uint32_t run_marks(const struct sock_filter *v, size_t n, uint32_t mark)
+{
+	uint32_t a = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sock_filter *f = &v[i];
+
+		if (f->code == (BPF_LD | BPF_W | BPF_ABS)) {
+			assert_int_equal(f->k, (uint32_t)(SKF_AD_OFF + SKF_AD_MARK));
+			a = mark;
+		} else if (f->code == (BPF_ALU | BPF_AND | BPF_K)) {
+			a &= f->k;
+		} else if (f->code == (BPF_JMP | BPF_JEQ | BPF_K)) {
+			i += a == f->k ? f->jt : f->jf;
+		} else if (f->code == (BPF_JMP | BPF_JA)) {
+			i += f->k;
+		} else if (f->code == (BPF_RET | BPF_K)) {
+			return f->k;
+		}
+		assert_true(i < n);
+	}
+	fail();
+	return 0;
+}
+
+static void marks(void **state)
+{
+	static struct policy_fwmark many[300];
+	struct policy_beside b = {.mark = many};
+	size_t head, n;
+
+	(void)state;
+	for (uint32_t i = 0; i < 300; i++)
+		many[i] = (struct policy_fwmark){i << 8 | 0x80000000u, 0x800fff00u};
+	for (b.n_mark = 1; b.n_mark <= 300; b.n_mark += 299) {
+		head = tc_bpf_marks(&b, rule, TC_BPF_MAX);
+		n = head + tc_bpf_rule(NULL, 0, rule + head, TC_BPF_MAX - head);
+		assert_true(head > 0 && n > head);
+		assert_int_equal(tc_bpf_marks(&b, cls, head - 1), 0);
+		/* and as cls_bpf gets it: this load is no packet's */
+		n = tc_bpf_for_cls(rule, n, 14, cls, TC_BPF_MAX);
+		assert_true(n > 0);
+		for (uint32_t i = 0; i < 302; i++) {
+			bool in = i < b.n_mark;
+
+			assert_int_equal(run_marks(cls, n, i << 8 | 0x80000000u),
+					 in ? TC_BPF_MATCH : 0);
+			assert_int_equal(run_marks(cls, n, i << 8 | 0x800000ffu),
+					 in ? TC_BPF_MATCH : 0);
+			assert_int_equal(run_marks(cls, n, i << 8), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_verdict), cmocka_unit_test(with_dscp),
-		cmocka_unit_test(each_dscp),	cmocka_unit_test(long_jumps),
-		cmocka_unit_test(of_policies),	cmocka_unit_test(by_hand),
-		cmocka_unit_test(returns),	cmocka_unit_test(refused),
-		cmocka_unit_test(limit),	cmocka_unit_test(others),
+		cmocka_unit_test(marks),      cmocka_unit_test(same_verdict),
+		cmocka_unit_test(with_dscp),  cmocka_unit_test(each_dscp),
+		cmocka_unit_test(long_jumps), cmocka_unit_test(of_policies),
+		cmocka_unit_test(by_hand),    cmocka_unit_test(returns),
+		cmocka_unit_test(refused),    cmocka_unit_test(limit),
+		cmocka_unit_test(others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
