@@ -12,19 +12,50 @@
  *     F_i = S_i + L / w_i
  * A child is eligible when S_i <= V; of the eligible the one with the smallest F_i
  * goes (SEFF). After a packet of length L, and always,
- *     V = max(V + L / W, min S_i over the children that wait),  W the sum of all w_i.
- * No child is ever ahead of its fluid share by more than the part of one packet that
- * it does not own, nor behind it by more than one largest packet.
+ *     V = max(V + L / W, min S_i over the children that wait).
+ *
+ * In the paper W is the sum of all weights. Beside a child that sends nothing V then
+ * lags, is lifted by min S_i at each step, and the order becomes that of start times:
+ * the shares stay, the fairness within a packet does not. So we go beyond the paper:
+ *  - W is the sum over the children that may send (IN) and those that went OUT with
+ *    F_i > V, until V reaches that F_i: the fluid has not done yet what they have sent.
+ *    V goes from one such F_i to the next within a packet. (The sum over the children IN
+ *    alone is a trap: whoever sends one packet and leaves lets V run ahead of those that
+ *    stay, without bound, and who wakes up stands behind all of that.)
+ *  - A child that is HELD does not count, nor does it count again before it has sent,
+ *    and the packet that it sends when it is resumed does not move V: what goes by
+ *    `max` is not of the fluid that the others share.
+ *  - When no child may send any more the fluid is done too: V goes to the last F_i.
+ *
+ * Guaranteed, whatever children that are idle or held weigh:
+ *  - Among children that are backlogged together, none is more than two largest packets
+ *    from its share of what they got, by the fluid of the backlogged. (The paper: one,
+ *    behind, with all backlogged. For sets that change it is ours and measured, by
+ *    tests/props/prop_share.c. In a tree the levels add up.)
+ *  - Between children that have no `max` a packet is sent no later than Lmax / C after
+ *        F = max(arrival, F of the packet before) + L W_all / (C w_i),
+ *    W_all the sum of all weights (theorem 4). For a child that wakes up while a packet
+ *    is on the line the clock starts at the end of that one, which V counts whole.
+ *  - When all are backlogged, no child is ahead of its fluid share by more than the part
+ *    of one packet that it does not own.
+ * A child that the fluid has done with before its packets have gone counts until they
+ * have, so that V may lag there. It never leads, which would cost delay.
+ * (Exact GPS, P. Valente 2004, wants to know each child's whole backlog, which a class
+ * with CoDel, deadlines and max below it does not know.)
  *
  * Our implementation is exact in its decisions: there are no time slots and no groups.
  *  - The ineligible children wait in a heap by S, the eligible in a heap by F. What
  *    leaves the top of the second makes room that the next to become eligible takes,
- *    so that a packet costs two sinks of O(log n).
+ *    so that a packet costs two sinks of O(log n). Those that went OUT and still count
+ *    stand in a third, by F.
  *  - 1/w is kept as an integer, 2^k / w, and what that division leaves over is added up
  *    and put back before it comes to anything: shares do not drift, however long it runs.
+ *    What V leaves over is work, bytes times 2^k, and so no matter of W: it stays valid
+ *    when W changes.
  *  - Virtual times are all moved back by the same before they could run over (rebase).
- *  - An entry of the heap by F may lie: too early, since the child's next packet is
- *    longer than it was, or since it is no longer there. Tops are checked before use.
+ *  - An entry of a heap may lie: too early, since the child's next packet is longer than
+ *    it was or it has sent more since, or since it is no longer there. Tops are checked
+ *    before use.
  *
  * A child that is held keeps its turn (sched.h): on resume it goes before all others.
  * What it fell behind by meanwhile it may make good, but no more than CREDIT packets of
@@ -51,19 +82,23 @@ struct wf {
 	uint32_t weight;
 	uint32_t next; /* in the list of the due */
 	uint8_t where;
-	bool in_e, in_i; /* an entry of it stands in that heap */
+	bool in_e : 1, in_i : 1, in_g : 1; /* an entry of it stands in that heap */
+	bool counts : 1;		   /* its weight is in W */
 };
 
 struct wfq {
 	struct wf *c;
 	struct sched_child *child;
-	struct vheap e, i; /* eligible by F; ineligible by S */
-	bool hole;	   /* the top of e has left and may be replaced */
-	uint64_t v;	   /* virtual time */
-	/* the same of the sum of the weights, as in struct wf */
-	uint64_t inv, owed, rest, weight;
-	uint32_t n;
-	uint32_t mtu;
+	struct vheap e, i, g; /* eligible by F; ineligible by S; gone, and count until F */
+	bool hole;	      /* the top of e has left and may be replaced */
+	uint64_t v;	      /* virtual time */
+	uint64_t weight;      /* W: of those that count */
+	uint64_t inv, rest;   /* as in struct wf, of the weight inv_of */
+	uint64_t inv_of;
+	uint64_t owed; /* work that V has not been given yet, bytes times 2^k */
+	unsigned k;
+	uint32_t n, mtu;
+	uint32_t in;		/* children ELIGIBLE or WAITING */
 	uint32_t due, due_tail; /* resumed with their turn kept, first in first out */
 };
 
@@ -73,6 +108,7 @@ static void wfq_unmake(void *s)
 
 	vheap_fini(&w->e);
 	vheap_fini(&w->i);
+	vheap_fini(&w->g);
 	free(w->c);
 	free(w);
 }
@@ -99,13 +135,12 @@ static inline uint64_t finish(const struct wfq *w, uint32_t c)
 static void *make(struct sched_child *child, uint32_t n, uint32_t mtu, bool equal)
 {
 	struct wfq *w = calloc(1, sizeof(*w));
-	uint64_t sum = 0, least = SCHED_WEIGHT_MAX;
-	unsigned k = SCALE;
+	uint64_t least = SCHED_WEIGHT_MAX;
 
 	if (!w)
 		return NULL;
 	w->c = calloc(n, sizeof(*w->c));
-	if (!w->c || vheap_init(&w->e, n) || vheap_init(&w->i, n)) {
+	if (!w->c || vheap_init(&w->e, n) || vheap_init(&w->i, n) || vheap_init(&w->g, n)) {
 		wfq_unmake(w);
 		return NULL;
 	}
@@ -116,20 +151,16 @@ static void *make(struct sched_child *child, uint32_t n, uint32_t mtu, bool equa
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t weight = equal ? 1 : child[i].weight;
 
-		sum += weight;
 		if (weight < least)
 			least = weight;
 	}
-	while (least >>= 1)
-		k++;
+	for (w->k = SCALE; least >>= 1;)
+		w->k++;
 	for (uint32_t i = 0; i < n; i++) {
 		w->c[i].weight = equal ? 1 : child[i].weight;
-		w->c[i].inv = (1ULL << k) / w->c[i].weight;
-		w->c[i].rest = (uint32_t)((1ULL << k) % w->c[i].weight);
+		w->c[i].inv = (1ULL << w->k) / w->c[i].weight;
+		w->c[i].rest = (uint32_t)((1ULL << w->k) % w->c[i].weight);
 	}
-	w->weight = sum;
-	w->inv = (1ULL << k) / sum;
-	w->rest = (1ULL << k) % sum;
 	return w;
 }
 
@@ -161,7 +192,104 @@ static __attribute__((noinline)) void rebase(struct wfq *w)
 		w->c[i].start -= w->c[i].start < by ? w->c[i].start : by;
 	rebase_heap(&w->e, by);
 	rebase_heap(&w->i, by);
+	rebase_heap(&w->g, by);
 	w->v -= by;
+}
+
+static inline void count(struct wfq *w, struct wf *f)
+{
+	if (!f->counts) {
+		f->counts = true;
+		w->weight += f->weight;
+	}
+}
+
+static inline void discount(struct wfq *w, struct wf *f)
+{
+	if (f->counts) {
+		f->counts = false;
+		w->weight -= f->weight;
+	}
+}
+
+/*
+ * V past the times at which the fluid is done with children that have gone. At least the
+ * child that has sent counts.
+ */
+static __attribute__((noinline)) void pass_gone(struct wfq *w, uint32_t len)
+{
+	unsigned __int128 left = ((unsigned __int128)len << w->k) + w->owed, need;
+
+	while (w->g.n) {
+		struct heap_ent *top = w->g.a;
+		struct wf *f = &w->c[top->id];
+
+		if (f->where == OUT && f->start > top->key) {
+			vheap_replace(&w->g, f->start, top->id);
+			continue;
+		}
+		if (f->where == OUT) {
+			need = 0;
+			if (f->start > w->v)
+				need = (unsigned __int128)(f->start - w->v) * w->weight;
+			if (need > left)
+				break;
+			left -= need;
+			if (f->start > w->v)
+				w->v = f->start;
+			discount(w, f);
+		}
+		f->in_g = false;
+		vheap_pop(&w->g);
+	}
+	if (left >> 64) {
+		w->v += (uint64_t)(left / w->weight);
+		w->owed = (uint64_t)(left % w->weight);
+	} else {
+		w->v += (uint64_t)left / w->weight;
+		w->owed = (uint64_t)left % w->weight;
+	}
+}
+
+/* A child IN sends `len` bytes: what they add to V. */
+static inline void move_v(struct wfq *w, uint32_t len)
+{
+	uint64_t more;
+
+	if (w->inv_of != w->weight) {
+		w->inv_of = w->weight;
+		w->inv = (1ULL << w->k) / w->weight;
+		w->rest = (1ULL << w->k) % w->weight;
+	}
+	more = w->inv * len;
+	if (w->g.n && w->g.a[0].key <= w->v + more) {
+		pass_gone(w, len);
+		return;
+	}
+	w->v += more;
+	w->owed += w->rest * len;
+	if (w->owed >> w->k) { /* a whole byte of work */
+		w->v += w->owed / w->weight;
+		w->owed %= w->weight;
+	}
+}
+
+/* If no child may send: the fluid is done, and none counts. */
+static inline void settle(struct wfq *w)
+{
+	if (w->in || w->due != SCHED_NONE)
+		return;
+	for (uint32_t i = 0; i < w->g.n; i++) {
+		struct wf *f = &w->c[w->g.a[i].id];
+
+		f->in_g = false;
+		if (f->where == OUT && f->start > w->v)
+			w->v = f->start;
+		discount(w, f);
+		w->g.a[i].key = UINT64_MAX;
+	}
+	w->g.n = 0;
+	w->owed = 0;
 }
 
 static void enter_eligible(struct wfq *w, uint32_t c)
@@ -207,6 +335,8 @@ static void wfq_activate(void *s, uint32_t c)
 
 	if (f->start < w->v)
 		f->start = w->v;
+	count(w, f);
+	w->in++;
 	enter(w, c);
 }
 
@@ -231,9 +361,18 @@ static void due_unlink(struct wfq *w, uint32_t c)
 		w->due_tail = last;
 }
 
-static void leave(struct wfq *w, uint32_t c)
+/* It goes OUT; what it has sent ahead of V counts until V is there. */
+static inline void leave(struct wfq *w, uint32_t c)
 {
-	w->c[c].where = OUT;
+	struct wf *f = &w->c[c];
+
+	f->where = OUT;
+	if (f->start <= w->v) {
+		discount(w, f);
+	} else if (f->counts && !f->in_g) {
+		f->in_g = true;
+		vheap_push(&w->g, f->start, c);
+	}
 }
 
 static void wfq_remove(void *s, uint32_t c)
@@ -242,7 +381,10 @@ static void wfq_remove(void *s, uint32_t c)
 
 	if (w->c[c].where == DUE)
 		due_unlink(w, c);
+	else if (w->c[c].where != HELD)
+		w->in--;
 	leave(w, c);
+	settle(w);
 }
 
 /* Lets all become eligible whose start V has reached. */
@@ -335,8 +477,11 @@ static void wfq_hold(void *s, uint32_t c)
 	} else {
 		f->in_e = false;
 		w->hole = true;
+		w->in--;
+		discount(w, f);
 	}
 	f->where = HELD;
+	settle(w);
 }
 
 static void wfq_resume(void *s, uint32_t c)
@@ -362,32 +507,43 @@ static void credit(const struct wfq *w, struct wf *f)
 		f->start = w->v - most;
 }
 
+/* A child that was held sends: V stays, and from now on it counts. */
+static void charge_due(struct wfq *w, struct wf *f, uint32_t c)
+{
+	due_unlink(w, c);
+	credit(w, f);
+	count(w, f);
+	w->in++;
+}
+
 static void wfq_charge(void *s, uint32_t c, uint32_t len, bool more)
 {
 	struct wfq *w = s;
 	struct wf *f = &w->c[c];
 
-	w->v += serve(w->inv, w->rest, w->weight, &w->owed, len);
-	if (w->v >= REBASE_AT)
-		rebase(w);
 	f->start += serve(f->inv, f->rest, f->weight, &f->owed, len);
 	if (f->where == DUE) {
-		due_unlink(w, c);
-		credit(w, f);
+		charge_due(w, f, c);
 	} else {
 		f->in_e = false;
 		w->hole = true;
+		move_v(w, len);
 	}
-	if (more)
+	if (more) {
 		enter(w, c);
-	else
+	} else {
+		w->in--;
 		leave(w, c);
+		settle(w);
+	}
+	if (w->v >= REBASE_AT)
+		rebase(w);
 }
 
 static size_t wfq_memory(uint32_t n)
 {
 	return sizeof(struct wfq) + n * sizeof(struct wf) +
-	       2 * ((size_t)n + 8) * sizeof(struct heap_ent);
+	       3 * ((size_t)n + 8) * sizeof(struct heap_ent);
 }
 
 const struct sched_ops sched_wfq = {

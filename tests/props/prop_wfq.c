@@ -18,14 +18,19 @@
  *  - when all are backlogged, that no class is ever ahead of GPS by more than
  *    L (1 - r_i / C) (WF2Q, theorem 1: only packets that GPS has begun may start);
  *  - the algorithm itself, packet by packet: of those with S <= V the one with the least
- *    F, with V = max(V + L / W, least S). The reference has exact integers. Where two of
- *    its times are as good as equal (a hundredth of a byte of weight 1), either will do:
- *    the scheduler may round 1/w, but it may not let that add up.
+ *    F. V grows by the length sent over the weights of those that wait and of those that
+ *    have gone with F > V, these until V is at their F; it is never below the least S;
+ *    when none waits it is at the last F. The reference looks through all classes for
+ *    each of that, in long double. Where two of its times are as good as equal (a
+ *    hundredth of a byte of weight 1), either will do: the scheduler may round 1/w, but it
+ *    may not let that add up.
  */
+#include <math.h>
+
 #include "tests/props/rig.h"
 
 #define NS_PER_BYTE 100 /* 80 Mbit/s */
-#define LCM 720720LL	/* of 1..16: virtual times are integers in units of 1/(LCM W) */
+#define NEAR 0.01L	/* of a byte of weight 1 */
 #define DEEP 16384	/* packets of a class that may wait */
 
 struct wfq_class {
@@ -33,40 +38,76 @@ struct wfq_class {
 	uint32_t len[DEEP]; /* what waits, a ring */
 	int64_t clock[DEEP];
 	uint32_t head, n;
-	int64_t last;	       /* guaranteed-rate clock, units of 1/w_i ns */
-	int64_t sent, highest; /* bytes; the highest of sent * W - w_i * all */
-	__int128 start, finish;
+	int64_t last;		   /* guaranteed-rate clock, units of 1/w_i ns */
+	int64_t sent, highest;	   /* bytes; the highest of sent * W - w_i * all */
+	long double start, finish; /* bytes of weight 1 */
 };
 
 struct wfq {
 	struct rig r;
 	uint32_t n;
 	int64_t weights, lmax, all;
-	__int128 v;
+	long double v;
 	uint64_t heard; /* when the last packet came */
 	uint64_t free;	/* when the packet on the line has been sent */
 	bool always;	/* all are backlogged all the time */
 	struct wfq_class c[RIG_CLASSES];
 };
 
-static void set_finish(struct wfq *w, struct wfq_class *c)
+static void set_finish(struct wfq_class *c)
 {
-	c->finish = c->start + (__int128)c->len[c->head % DEEP] * LCM / c->weight * w->weights;
+	c->finish = c->start + (long double)c->len[c->head % DEEP] / c->weight;
 }
 
 /* V is never below the least start of those that wait. */
 static void lift_v(struct wfq *w)
 {
-	__int128 least = 0;
-	bool any = false;
+	long double least = HUGE_VALL;
 
 	for (uint32_t i = 1; i <= w->n; i++)
-		if (w->c[i].n && (!any || w->c[i].start < least)) {
+		if (w->c[i].n && w->c[i].start < least)
 			least = w->c[i].start;
-			any = true;
-		}
-	if (any && least > w->v)
+	if (least < HUGE_VALL && least > w->v)
 		w->v = least;
+}
+
+/* V, while `left` bytes are sent: from one time at which one that has gone is done to the next.
+ */
+static void move_v(struct wfq *w, long double left)
+{
+	long double sum, done;
+
+	for (;;) {
+		sum = 0;
+		done = HUGE_VALL;
+		for (uint32_t i = 1; i <= w->n; i++) {
+			const struct wfq_class *k = &w->c[i];
+
+			if (!k->n && k->finish <= w->v)
+				continue;
+			sum += k->weight;
+			if (!k->n && k->finish < done)
+				done = k->finish;
+		}
+		if (done == HUGE_VALL || (done - w->v) * sum > left)
+			break;
+		left -= (done - w->v) * sum;
+		w->v = done;
+	}
+	w->v += left / sum;
+}
+
+/* If none waits the fluid is done with all. */
+static void rest_v(struct wfq *w)
+{
+	long double last = w->v;
+
+	for (uint32_t i = 1; i <= w->n; i++) {
+		if (w->c[i].n)
+			return;
+		last = fmaxl(last, w->c[i].finish);
+	}
+	w->v = last;
 }
 
 static int64_t behind(const struct wfq *w, const struct wfq_class *c)
@@ -98,7 +139,7 @@ static void wfq_arrived(struct rig *r, const struct pkt *p, uint32_t leaf)
 	tree_get_state(r->t, 0, &state);
 	c->highest = behind(w, c);
 	c->start = c->finish > w->v ? c->finish : w->v;
-	set_finish(w, c);
+	set_finish(c);
 }
 
 static void check_bounds(struct wfq *w, struct wfq_class *c, uint32_t leaf)
@@ -132,24 +173,23 @@ static void check_bounds(struct wfq *w, struct wfq_class *c, uint32_t leaf)
 /* The choice, by the algorithm's own rule, and what follows from it. */
 static void check_choice(struct wfq *w, struct wfq_class *c, uint32_t leaf, uint32_t len)
 {
-	const __int128 unit = (__int128)LCM * w->weights, near = unit / 100;
-
 	lift_v(w); /* also after a time of idleness */
-	RIG_CHECK(c->start <= w->v + near, "at %" PRIu64 " class %u goes %.3f before its time",
-		  w->r.now, leaf, (double)(c->start - w->v) / unit);
+	RIG_CHECK(c->start <= w->v + NEAR, "at %" PRIu64 " class %u goes %.3Lf before its time",
+		  w->r.now, leaf, c->start - w->v);
 	for (uint32_t i = 1; i <= w->n; i++) {
 		const struct wfq_class *k = &w->c[i];
 
-		RIG_CHECK(!k->n || k->start > w->v - near || c->finish <= k->finish + near,
+		RIG_CHECK(!k->n || k->start > w->v - NEAR || c->finish <= k->finish + NEAR,
 			  "at %" PRIu64
-			  " class %u goes, class %u should: it finishes %.3f earlier",
-			  w->r.now, leaf, i, (double)(c->finish - k->finish) / unit);
+			  " class %u goes, class %u should: it finishes %.3Lf earlier",
+			  w->r.now, leaf, i, c->finish - k->finish);
 	}
-	w->v += (__int128)len * LCM;
+	move_v(w, len); /* its own weight counts for all of the packet */
 	c->start = c->finish;
 	c->head++;
 	if (--c->n)
-		set_finish(w, c);
+		set_finish(c);
+	rest_v(w);
 	lift_v(w);
 }
 
