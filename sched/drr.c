@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sched/drr.h"
 
-int64_t drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n,
-		   uint32_t mtu)
+void drr_round(struct drr_list *l, const struct sched_child *child)
 {
-	uint32_t least = SCHED_WEIGHT_MAX, most = 1;
-	int64_t unit = mtu, parts;
+	if (!l->most)
+		drr_note(l, child[l->head].weight); /* none counts: by the first */
+	if (l->least != l->of_least || l->most != l->of_most) {
+		uint64_t unit = l->mtu, of = l->least;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (child[i].weight < least)
-			least = child[i].weight;
-		if (child[i].weight > most)
-			most = child[i].weight;
+		if (unit * l->most > (uint64_t)DRR_QUANTUM_MAX * l->least &&
+		    l->most > l->least) {
+			unit = DRR_QUANTUM_MAX;
+			of = l->most;
+		}
+		/* rounded up, so that the lightest may send a full packet */
+		l->unit = (int64_t)((unit * DRR_PARTS + of - 1) / of);
+		l->of_least = l->least;
+		l->of_most = l->most;
 	}
-	parts = least;
-	if ((uint64_t)mtu * most > (uint64_t)DRR_QUANTUM_MAX * least && most > least) {
-		unit = DRR_QUANTUM_MAX;
-		parts = most;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		d[i].quantum = unit * child[i].weight;
-	return parts;
+	l->most = 0;
+	l->last = l->tail;
 }
 
 static void due_push(struct drr_list *l, struct drr_child *d, uint32_t c)
@@ -58,13 +57,13 @@ static void rejoin(struct drr_list *l, struct drr_child *d, uint32_t c)
 bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		 uint32_t c)
 {
-	if (d[c].deficit >= child[c].len * l->parts)
+	if (d[c].deficit >= child[c].len * (int64_t)DRR_PARTS)
 		return true;
 	if (d[c].where == DRR_DUE) {
 		due_unlink(l, d, c);
 		rejoin(l, d, c);
 	} else {
-		drr_rotate(l, d);
+		drr_rotate(l, d, child);
 	}
 	return false;
 }
@@ -76,24 +75,32 @@ void drr_remove(struct drr_list *l, struct drr_child *d, uint32_t c)
 	if (d[c].listed)
 		drr_unlist(l, d, c);
 	d[c].where = DRR_OUT;
+	d[c].counts = false;
 	d[c].deficit = 0;
 }
 
-void drr_hold(struct drr_list *l, struct drr_child *d, uint32_t c)
+void drr_hold(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
+	      uint32_t c)
 {
+	d[c].counts = false;
 	if (d[c].where == DRR_DUE)
 		due_unlink(l, d, c);
 	else
-		drr_rotate(l, d);
+		drr_rotate(l, d, child);
 	d[c].where = DRR_HELD;
-	if (!d[c].listed && d[c].deficit < d[c].quantum)
+	if (!d[c].listed && d[c].deficit < l->unit * child[c].weight)
 		drr_list_add(l, d, c);
 }
 
 void drr_resume(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		uint32_t c)
 {
-	if (d[c].deficit >= child[c].len * l->parts)
+	int64_t most = 2 * l->unit * child[c].weight;
+
+	/* what it saved while quanta were larger is of the past */
+	if (d[c].deficit > most)
+		d[c].deficit = most;
+	if (d[c].deficit >= child[c].len * (int64_t)DRR_PARTS)
 		due_push(l, d, c);
 	else
 		rejoin(l, d, c);
@@ -104,7 +111,7 @@ void drr_charge_due(struct drr_list *l, struct drr_child *d, const struct sched_
 {
 	if (!more)
 		drr_remove(l, d, c);
-	else if (d[c].deficit < child[c].len * l->parts) {
+	else if (d[c].deficit < child[c].len * (int64_t)DRR_PARTS) {
 		due_unlink(l, d, c);
 		rejoin(l, d, c);
 	}

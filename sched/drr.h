@@ -14,6 +14,13 @@
  * that those who are held cost nothing. Resumed, it goes at once if its deficit covers
  * its packet: it does not wait for the next round, which may come after its bucket has
  * run over.
+ *
+ * Quanta are by the weights of those that are backlogged: for one round after another the
+ * lightest of them gets a full packet, unless that gave the heaviest more than
+ * DRR_QUANTUM_MAX bytes: then all shrink, and the light ones save up over several rounds.
+ * So a child that sends nothing changes nothing, nor does one that is held: it counts
+ * again when it has sent by its turn. All get by weight in a round, and what a unit of
+ * weight gets stays the same until the round is over, so that shares stay exact.
  */
 #ifndef WEIR_SCHED_DRR_H
 #define WEIR_SCHED_DRR_H
@@ -27,36 +34,45 @@ struct drr_child {
 	uint32_t due;	     /* the next in the list of the due */
 	uint8_t where;
 	bool listed;
-	int64_t quantum; /* in parts of a byte, drr_list.parts */
-	int64_t deficit;
+	bool counts;	 /* for the quanta of the round */
+	int64_t deficit; /* in parts of a byte */
 };
 
+#define DRR_QUANTUM_MAX 16384u
+#define DRR_PARTS (1 << 20) /* of a byte */
+
 struct drr_list {
-	int64_t parts;	     /* of a byte: quanta and deficits count these */
-	uint32_t head, tail; /* SCHED_NONE: empty */
+	int64_t unit; /* a round's quantum of weight 1, in parts of a byte */
+	uint32_t mtu;
+	uint32_t least, most;	    /* weights in the next round; most 0: none yet */
+	uint32_t of_least, of_most; /* what unit is for */
+	uint32_t last;		    /* with whom the round ends; SCHED_NONE: it is over */
+	uint32_t head, tail;	    /* SCHED_NONE: empty */
 	uint32_t due, due_tail;
 	bool granted; /* the head has its quantum of this turn */
 };
 
-static inline void drr_list_init(struct drr_list *l, int64_t parts)
+static inline void drr_list_init(struct drr_list *l, uint32_t mtu)
 {
-	*l = (struct drr_list){.parts = parts,
+	*l = (struct drr_list){.mtu = mtu,
+			       .last = SCHED_NONE,
 			       .head = SCHED_NONE,
 			       .tail = SCHED_NONE,
 			       .due = SCHED_NONE,
 			       .due_tail = SCHED_NONE};
 }
 
-/*
- * Sets the quanta, in proportion to weight, and returns the parts of a byte in which
- * they are counted: such that all are integers, for a quantum rounded to a byte would
- * let shares drift apart for ever. The lightest child gets a full packet, so that a
- * visit always sends (O(1)), unless that gave the heaviest more than DRR_QUANTUM_MAX
- * bytes: then all shrink, and the light ones save up over several rounds.
- */
-#define DRR_QUANTUM_MAX 16384u
-int64_t drr_quanta(struct drr_child *d, const struct sched_child *child, uint32_t n,
-		   uint32_t mtu);
+/* A child of this weight will be in the next round. */
+static inline void drr_note(struct drr_list *l, uint32_t weight)
+{
+	if (!l->most || weight < l->least)
+		l->least = weight;
+	if (weight > l->most)
+		l->most = weight;
+}
+
+/* A round begins: those listed now. The list is not empty. */
+void drr_round(struct drr_list *l, const struct sched_child *child);
 
 /* To the end of the list. */
 static inline void drr_list_add(struct drr_list *l, struct drr_child *d, uint32_t c)
@@ -78,6 +94,8 @@ static inline void drr_unlist(struct drr_list *l, struct drr_child *d, uint32_t 
 	uint32_t prev = d[c].prev, next = d[c].next;
 
 	d[c].listed = false;
+	if (c == l->last)
+		l->last = prev;
 	if (prev != SCHED_NONE) {
 		d[prev].next = next;
 	} else {
@@ -91,11 +109,16 @@ static inline void drr_unlist(struct drr_list *l, struct drr_child *d, uint32_t 
 }
 
 /* The head's turn is over: it goes to the end. */
-static inline void drr_rotate(struct drr_list *l, struct drr_child *d)
+static inline void drr_rotate(struct drr_list *l, struct drr_child *d,
+			      const struct sched_child *child)
 {
 	uint32_t c = l->head;
 
 	l->granted = false;
+	if (d[c].counts)
+		drr_note(l, child[c].weight);
+	if (c == l->last)
+		l->last = SCHED_NONE;
 	if (c == l->tail)
 		return;
 	l->head = d[c].next;
@@ -107,11 +130,12 @@ static inline void drr_rotate(struct drr_list *l, struct drr_child *d)
 }
 
 /* The round comes by a child that is held. */
-static inline void drr_pass_held(struct drr_list *l, struct drr_child *d, uint32_t c)
+static inline void drr_pass_held(struct drr_list *l, struct drr_child *d,
+				 const struct sched_child *child, uint32_t c)
 {
-	if (d[c].deficit < d[c].quantum) {
-		d[c].deficit += d[c].quantum;
-		drr_rotate(l, d);
+	if (d[c].deficit < l->unit * child[c].weight) {
+		d[c].deficit += l->unit * child[c].weight;
+		drr_rotate(l, d, child);
 	} else {
 		drr_unlist(l, d, c);
 	}
@@ -126,31 +150,37 @@ static inline uint32_t drr_peek(struct drr_list *l, struct drr_child *d,
 	if (l->due != SCHED_NONE)
 		return l->due;
 	while ((c = l->head) != SCHED_NONE) {
+		if (l->last == SCHED_NONE)
+			drr_round(l, child);
 		if (d[c].where == DRR_HELD) {
-			drr_pass_held(l, d, c);
+			drr_pass_held(l, d, child, c);
 			continue;
 		}
 		if (!l->granted) {
-			d[c].deficit += d[c].quantum;
+			d[c].deficit += l->unit * child[c].weight;
 			l->granted = true;
 		}
-		if (d[c].deficit >= child[c].len * l->parts)
+		if (d[c].deficit >= child[c].len * (int64_t)DRR_PARTS)
 			return c;
-		drr_rotate(l, d);
+		drr_rotate(l, d, child);
 	}
 	return SCHED_NONE;
 }
 
-static inline void drr_activate(struct drr_list *l, struct drr_child *d, uint32_t c)
+static inline void drr_activate(struct drr_list *l, struct drr_child *d,
+				const struct sched_child *child, uint32_t c)
 {
 	d[c].where = DRR_IN;
+	d[c].counts = true;
+	drr_note(l, child[c].weight);
 	drr_list_add(l, d, c);
 }
 
 bool drr_confirm(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		 uint32_t c);
 void drr_remove(struct drr_list *l, struct drr_child *d, uint32_t c);
-void drr_hold(struct drr_list *l, struct drr_child *d, uint32_t c);
+void drr_hold(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
+	      uint32_t c);
 void drr_resume(struct drr_list *l, struct drr_child *d, const struct sched_child *child,
 		uint32_t c);
 /* A due child sent its packet, or lost its deficit: see drr_charge(). */
@@ -161,15 +191,19 @@ static inline void drr_charge(struct drr_list *l, struct drr_child *d,
 			      const struct sched_child *child, uint32_t c, uint32_t len,
 			      bool more)
 {
-	d[c].deficit -= len * l->parts;
+	d[c].deficit -= len * (int64_t)DRR_PARTS;
 	if (d[c].where == DRR_DUE) {
 		drr_charge_due(l, d, child, c, more);
 	} else if (!more) {
 		drr_unlist(l, d, c);
 		d[c].where = DRR_OUT;
+		d[c].counts = false;
 		d[c].deficit = 0;
-	} else if (d[c].deficit < child[c].len * l->parts) {
-		drr_rotate(l, d);
+		return;
+	} else {
+		d[c].counts = true;
+		if (d[c].deficit < child[c].len * (int64_t)DRR_PARTS)
+			drr_rotate(l, d, child);
 	}
 }
 

@@ -22,7 +22,7 @@ static void *sched_drr_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 	if (!r)
 		return NULL;
 	r->child = child;
-	drr_list_init(&r->list, drr_quanta(r->d, child, n, mtu));
+	drr_list_init(&r->list, mtu);
 	return r;
 }
 
@@ -30,7 +30,7 @@ static void sched_drr_activate(void *s, uint32_t c)
 {
 	struct drr *r = s;
 
-	drr_activate(&r->list, r->d, c);
+	drr_activate(&r->list, r->d, r->child, c);
 }
 
 static void sched_drr_remove(void *s, uint32_t c)
@@ -58,7 +58,7 @@ static void sched_drr_hold(void *s, uint32_t c)
 {
 	struct drr *r = s;
 
-	drr_hold(&r->list, r->d, c);
+	drr_hold(&r->list, r->d, r->child, c);
 }
 
 static void sched_drr_resume(void *s, uint32_t c)

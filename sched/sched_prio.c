@@ -77,7 +77,6 @@ static int rank_children(struct prio *p, const struct sched_child *child, uint32
 static void *prio_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 {
 	struct prio *p = calloc(1, sizeof(*p));
-	int64_t parts;
 
 	if (!p)
 		return NULL;
@@ -92,9 +91,8 @@ static void *prio_make(struct sched_child *child, uint32_t n, uint32_t mtu)
 	}
 	p->bits[1] = p->bits[0] + words(n, 0);
 	p->bits[2] = p->bits[1] + words(n, 1);
-	parts = drr_quanta(p->d, child, n, mtu);
 	for (uint32_t i = 0; i < n; i++)
-		drr_list_init(&p->level[i], parts);
+		drr_list_init(&p->level[i], mtu);
 	return p;
 }
 
@@ -117,7 +115,7 @@ static void prio_activate(void *s, uint32_t c)
 {
 	struct prio *p = s;
 
-	drr_activate(&p->level[p->rank[c]], p->d, c);
+	drr_activate(&p->level[p->rank[c]], p->d, p->child, c);
 	note(p, p->rank[c]);
 }
 
@@ -157,7 +155,7 @@ static void prio_hold(void *s, uint32_t c)
 {
 	struct prio *p = s;
 
-	drr_hold(&p->level[p->rank[c]], p->d, c);
+	drr_hold(&p->level[p->rank[c]], p->d, p->child, c);
 	note(p, p->rank[c]);
 }
 

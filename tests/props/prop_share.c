@@ -8,7 +8,8 @@
  * sent; over any interval it is off by the range of that. What one that is held sends is
  * taken off the line before.
  * wfq: at most two largest packets, whatever the idle or the held weigh, at each level of a
- * tree, and, among those that stay, while others come and go.
+ * tree, and, among those that stay, while others come and go. drr, and priority among
+ * equals: the very same packets in the same order with and without one that sends nothing.
  */
 #include <math.h>
 
@@ -23,6 +24,7 @@ struct share {
 	uint32_t stay;	/* classes above this come and go and are not compared; 0: none do */
 	int64_t waiting[RIG_CLASSES];
 	long double off[RIG_CLASSES], high[RIG_CLASSES], low[RIG_CLASSES], worst;
+	uint64_t hash; /* of who left, in order */
 };
 
 static bool takes_part(const struct share *u, uint32_t i)
@@ -52,6 +54,7 @@ static void share_sent(struct rig *r, const struct pkt *p, uint32_t leaf)
 {
 	struct share *u = r->user;
 
+	u->hash = (u->hash ^ leaf) * 0x100000001b3ULL + p->len;
 	for (uint32_t i = leaf; i; i = r->parent[i]) {
 		long double sum = 0;
 
@@ -215,13 +218,41 @@ static void test_levels(void **state)
 	}
 }
 
+/* The same packets, in the same order. */
+static uint64_t order(enum tree_sched sched, uint32_t idle)
+{
+	struct share *u = fifty(7, sched);
+	uint64_t hash;
+
+	if (idle)
+		rig_add(&u->r, 0, rig_leaf(idle));
+	rig_build(&u->r, 200000);
+	rig_start(&u->r);
+	rig_run(&u->r, RIG_SECOND / 2);
+	hash = u->hash;
+	rig_free(&u->r);
+	free(u);
+	return hash;
+}
+
+static void test_rounds(void **state)
+{
+	static const enum tree_sched kinds[] = {TREE_DRR, TREE_PRIORITY};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++)
+		for (uint32_t k = 1; k < 4; k++)
+			RIG_CHECK(order(kinds[i], weights[k]) == order(kinds[i], 0),
+				  "%s: an idle class of weight %u changes who goes",
+				  i ? "priority" : "drr", weights[k]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_held),
-		cmocka_unit_test(test_changing),
-		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_idle),	 cmocka_unit_test(test_held),
+		cmocka_unit_test(test_changing), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_rounds),
 	};
 
 	rig_argc = argc;
