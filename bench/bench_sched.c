@@ -6,6 +6,8 @@
  * core-*  the scheduler alone with a list of packets for each queue, as dummynet's
  *         test program drives its schedulers: the packet that left goes back to the
  *         queue it came from, so that nothing ever empties.
+ * core-*-come-and-go  the same, but each packet is the last of its queue, and at the same
+ *         moment a queue that had gone comes back: half of them wait at any time.
  * tree-*  a whole tree: link bucket, classes with min and max, fq_codel leaves with two
  *         backlogged flows in each.
  *
@@ -86,19 +88,55 @@ static double core_run(const struct sched_ops *ops, uint32_t n, uint32_t weights
 	return (double)took / PACKETS;
 }
 
-static void core(const char *name, const struct sched_ops *ops, uint32_t weights)
+static void core(const char *name, const struct sched_ops *ops, uint32_t weights,
+		 double (*run)(const struct sched_ops *, uint32_t, uint32_t))
 {
 	for (uint32_t n = 16; n <= 65536; n *= 16) {
 		double best = 1e9;
 
 		for (int r = 0; r < RUNS; r++) {
-			double t = core_run(ops, n, weights);
+			double t = run(ops, n, weights);
 
 			best = t < best ? t : best;
 		}
 		printf("%s\t%u\t%.1f\tns\n", name, n, best);
 		fflush(stdout);
 	}
+}
+
+/* Of the queues that have gone, one drawn at random comes back for each that goes. */
+static double going_run(const struct sched_ops *ops, uint32_t n, uint32_t weights)
+{
+	struct sched_child *child = need(calloc(n, sizeof(*child)));
+	uint32_t *gone = need(calloc(n, sizeof(*gone)));
+	uint64_t rnd = n, start, took;
+	uint32_t out = n / 2;
+	void *s;
+
+	for (uint32_t i = 0; i < n; i++) {
+		child[i].weight = weights > 1 ? 1 + next_random(&rnd) % weights : 1;
+		child[i].len = 64 + next_random(&rnd) % 1451;
+	}
+	s = need(ops->make(child, n, 1514));
+	for (uint32_t i = 0; i < n; i++) {
+		if (i < out)
+			gone[i] = i;
+		else
+			ops->activate(s, i);
+	}
+	start = nanoseconds();
+	for (uint32_t i = 0; i < PACKETS; i++) {
+		uint32_t c = ops->peek(s), k = next_random(&rnd) % out, back = gone[k];
+
+		ops->charge(s, c, child[c].len, false);
+		gone[k] = c;
+		ops->activate(s, back);
+	}
+	took = nanoseconds() - start;
+	ops->unmake(s);
+	free(gone);
+	free(child);
+	return (double)took / PACKETS;
 }
 
 static struct tree *make_tree(uint32_t n, enum tree_sched sched, bool limits,
@@ -178,11 +216,13 @@ static void whole(const char *name, enum tree_sched sched, bool limits, enum tre
 
 int main(void)
 {
-	core("core-drr", &sched_drr, 1);
-	core("core-drr-weights", &sched_drr, 100);
-	core("core-wfq", &sched_wfq, 1);
-	core("core-wfq-weights", &sched_wfq, 100);
-	core("core-priority", &sched_prio, 100);
+	core("core-drr", &sched_drr, 1, core_run);
+	core("core-drr-weights", &sched_drr, 100, core_run);
+	core("core-wfq", &sched_wfq, 1, core_run);
+	core("core-wfq-weights", &sched_wfq, 100, core_run);
+	core("core-wfq-come-and-go", &sched_wfq, 100, going_run);
+	core("core-drr-come-and-go", &sched_drr, 100, going_run);
+	core("core-priority", &sched_prio, 100, core_run);
 	whole("tree-drr-fifo", TREE_DRR, false, TREE_Q_FIFO);
 	whole("tree-drr-fq_codel", TREE_DRR, false, TREE_Q_FQ);
 	whole("tree-drr-min-max-fq_codel", TREE_DRR, true, TREE_Q_FQ);
