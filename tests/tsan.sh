@@ -30,7 +30,7 @@ ended() { # NAME STATUS LOG
 }
 try() { # NAME COMMAND...
 	mkdir "$reports/$1"
-	begin "$1" env TSAN_OPTIONS="log_path=$reports/$1/report" timeout -k 10 "${TEST_TIMEOUT:-300}" setarch -R "${@:2}"
+	begin "$1" env TSAN_OPTIONS="log_path=$reports/$1/report" timeout -k 10 "${TEST_TIMEOUT:-1800}" setarch -R "${@:2}"
 }
 
 at_once "$TEST_JOBS"

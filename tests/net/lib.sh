@@ -7,13 +7,18 @@
 # router_up makes it, weir_start POLICY starts the gateway in the router, in_i, in_r and in_o
 # run a command in a namespace. All that was started and made goes when the script ends.
 #
-# /run/weir is a script's own as well: what a host's weir keeps there is left alone, and scripts
-# that run at the same time do not meet.
+# /run/weir and the names of network namespaces are a script's own as well, in a mount namespace:
+# what a host's weir keeps is left alone, scripts that run at the same time do not meet, and all
+# of it goes with the script's last process, by whatever signal that ends.
+no_mounts=
 if [ -z "${OWN_MOUNTS:-}" ]; then
 	! unshare -m true 2>/dev/null || OWN_MOUNTS=1 exec unshare -m bash "$0" "$@"
 else
 	unset OWN_MOUNTS
-	mkdir -p /run/weir && mount -t tmpfs -o mode=755 weir /run/weir || exit 2
+	for d in /run/weir /var/run/netns; do
+		mkdir -p "$d" 2>&1 && mount -t tmpfs -o mode=755 weir "$d" 2>&1
+	done >/tmp/weir-mount-$$ || no_mounts="no mounts of its own here: $(cat /tmp/weir-mount-$$)"
+	rm -f /tmp/weir-mount-$$
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 NETTOOL=$(realpath "${BUILD:-build}/tests/net/nettool")
@@ -22,9 +27,16 @@ sock=$tmp/weir.sock
 weir_pid=
 pids=()
 
-skip_all() { echo "1..0 # SKIP $*"; echo "ok 1 # SKIP $*"; finished=1; exit 0; }
+# (whoever sources this may have another already)
+declare -F skip_all >/dev/null ||
+	skip_all() { echo "1..0 # SKIP $*"; echo "ok 1 # SKIP $*"; finished=1; exit 0; }
 [ "$(id -u)" = 0 ] || skip_all "network namespaces need root"
-ip netns add "$ns-try" 2>/dev/null && ip netns del "$ns-try" || skip_all "no network namespaces here"
+[ -z "$no_mounts" ] || skip_all "$no_mounts"
+# also that a program can be run in one: in a bare chroot it cannot ("mount --make-rslave failed")
+{ ip netns add "$ns-try" && ip netns exec "$ns-try" true; } >"$tmp/try" 2>&1
+try=$?
+ip netns del "$ns-try" 2>/dev/null
+[ $try = 0 ] || skip_all "no network namespaces here: $(tr '\n' ' ' <"$tmp/try")"
 
 in_i() { ip netns exec "$ns-i" "$@"; }
 in_r() { ip netns exec "$ns-r" "$@"; }
@@ -69,9 +81,11 @@ router_up() {
 # bash, in many thousands of them, once waited for for ever.
 exec {nothing}<> <(:)
 
-# until_ok SECONDS COMMAND...: as soon as it succeeds
+# until_ok SECONDS COMMAND...: as soon as it succeeds. The seconds are what a quiet machine takes at
+# the most; a busy one gets many times that, since the limit is there for what never comes.
+PATIENCE=${PATIENCE:-20}
 until_ok() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -le $end ] || return 1
@@ -86,8 +100,10 @@ weir_answers() { "$WEIR" status --json --socket "$sock" >"$tmp/status" 2>/dev/nu
 weir_start() {
 	ip netns exec "$ns-r" "$WEIR" run "$@" --socket "$sock" 2>>"$tmp/weir.log" &
 	weir_pid=$!
-	until_ok 20 weir_up
+	until_ok 20 weir_up_or_gone
+	weir_up
 }
+weir_up_or_gone() { weir_up || ! kill -0 "$weir_pid"; }
 weir_up() { kill -0 "$weir_pid" && weir_answers; }
 
 # Ends it; its exit status is that of the function.
@@ -114,7 +130,7 @@ recv_start() {
 	local where=$1 name=$2
 	shift 2
 	rm -f "$tmp/recv-$name" # what an earlier one of that name said
-	ip netns exec "$ns-$where" timeout 120 "$NETTOOL" recv "$@" >"$tmp/recv-$name" &
+	ip netns exec "$ns-$where" timeout 1200 "$NETTOOL" recv "$@" >"$tmp/recv-$name" &
 	receiver[$name]=$!
 	pids+=($!)
 	until_ok 20 grep -q ready "$tmp/recv-$name"

@@ -16,10 +16,11 @@ links:
 EOP
 sums='all(c["in"]["packets"] == c["sent"]["packets"] + c["dropped"]["packets"] + c["waiting"]["packets"] for l in d["links"] for c in [l] + l["classes"])'
 weir_start "$tmp/p.yaml"
+begun=$SECONDS
 
 # ---- A firewall that is reloaded: deleting a base chain drops what any queue holds
-recv_start o num 5001 --count 1000000 --idle 3000
-ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5001 --pps 3000 --size 800 --count 18000 --flows 16 >"$tmp/sent" &
+recv_start o num 5001 --count 10000000 --idle 60000
+ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5001 --pps 3000 --size 800 --count 10000000 --flows 16 >"$tmp/sent" &
 load=$!
 pids+=($load)
 until_ok 10 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
@@ -34,7 +35,11 @@ for i in $(seq 20); do
 	EOP
 	until_ok 5 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') -gt 20 ]"
 done
+# it sends for as long as firewalls are reloaded, however long that takes
+kill -TERM $load
 wait $load
+ok "what waits leaves" until_ok 30 sh -c "[ \$('$WEIR' stats --json --socket $sock | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"links\"][0][\"waiting\"][\"packets\"])') = 0 ]"
+kill -TERM "${receiver[num]}"
 recv_end num
 vanished=$(stats 'link("up")["health"]["vanished"]')
 echo "# vanished $vanished; lost to the receiver $(got num lost); doubled $(got num doubled)"
@@ -44,7 +49,10 @@ is "what is missing outside is what was counted: vanished or dropped" \
 is "all of them stand in the class's account as well" "$(stats 'link("up")["dropped"]["vanished"]["packets"]')" "$vanished"
 is "in = sent + dropped + waiting" "$(stats "$sums")" True
 ok "it is told" until_ok 10 grep -q "vanished while they were held" "$tmp/weir.log"
-is "once, not once a packet" "$(grep -c 'vanished while' "$tmp/weir.log")" 1
+# at most once a minute, by the gateway's own rule: a busy machine may be about it for some
+told=$(grep -c 'vanished while' "$tmp/weir.log")
+echo "# told $told times in $((SECONDS - begun)) s"
+ok "once a minute, not once a packet" test "$told" -le $((1 + (SECONDS - begun) / 60))
 ok "weir lives, and packets pass" in_i ping -c 3 -i 0.1 -W 5 10.77.2.2
 in_r nft delete table inet other
 

@@ -57,20 +57,32 @@ for r in "1mbit 1000000 372 2200" "20mbit 20000000 1372 12000" "200mbit 20000000
 	cat "$tmp/ok.log" | grep '^#'
 done
 
-# Shares 3 to 1, both always backlogged
-three='      - {name: a, match: udp port 5000, weight: 3}
-      - {name: b, default: true, weight: 1}'
-policy 20mbit "$three" >"$tmp/p.yaml"
-weir_start "$tmp/p.yaml"
-recv_start o a 5000 --count 1000000
-recv_start o b 5001 --count 1000000
-ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5000 --pps 2500 --size 1372 --count 7500 >/dev/null &
-pids+=($!)
-in_i "$NETTOOL" send 10.77.2.2 5001 --pps 2500 --size 1372 --count 7500 >/dev/null
-# while both are backlogged: what is sent in the meantime, by the gateway's own count
-a=$(stats 'cls("up", "a")["sent"]["bytes"]') b=$(stats 'cls("up", "b")["sent"]["bytes"]')
-recv_end a; recv_end b
-echo "# shares: a $a, b $b bytes"
+# Shares 3 to 1, both backlogged: they are filled first, so that no sender's time has a part in
+# it, and looked at twice before either is empty.
+three='      - {name: a, match: udp port 5000, weight: 3, queue: fifo, limit: 9000p}
+      - {name: b, default: true, weight: 1, queue: fifo, limit: 9000p}'
+policy 4mbit "$three" >"$tmp/p.yaml"
+both() { stats '*[cls("up", c)[k][u] for c in "ab" for k, u in (("sent", "bytes"), ("waiting", "packets"))]'; }
+gone() { # BYTES: so many of a have left since
+	[ "$(stats 'cls("up", "a")["sent"]["bytes"]')" -ge $((a0 + $1)) ]
+}
+shares() { # COUNT of packets for each: bytes of a and b between the two looks, if both had some
+	weir_start "$tmp/p.yaml" || return 1
+	in_i "$NETTOOL" send 10.77.2.2 5000 --pps 20000 --size 1372 --count "$1" >/dev/null
+	in_i "$NETTOOL" send 10.77.2.2 5001 --pps 20000 --size 1372 --count "$1" >/dev/null
+	read -r a0 wait_a b0 wait_b <<<"$(both)"
+	until_ok 20 gone 600000
+	read -r a1 wait_a b1 wait_b <<<"$(both)"
+	a=$((a1 - a0)) b=$((b1 - b0))
+	[ "$wait_a" -gt 0 ] && [ "$wait_b" -gt 0 ]
+}
+# a machine that was away for so long that a class ran empty shows nothing: more, then
+for count in 2000 4000 8000; do
+	! shares $count || break
+	[ $count = 8000 ] || weir_stop
+done
+echo "# shares: a $a, b $b bytes; $wait_a and $wait_b packets still wait"
+ok "both classes had something to send all the time" test "$wait_a" -gt 0 -a "$wait_b" -gt 0
 ok "two classes share 3 to 1" holds "$a > 2.8 * $b && $a < 3.2 * $b"
 is "nothing is lost in silence" "$(stats 'all(c["in"]["packets"] == c["sent"]["packets"] + c["dropped"]["packets"] + c["waiting"]["packets"] for l in d["links"] for c in l["classes"])')" True
 weir_stop
