@@ -26,7 +26,21 @@ LIBS = $(BUILD)/libgw.a $(BUILD)/libqos.a $(BUILD)/libsched.a
 
 all: $(BUILD)/weir
 
-$(BUILD)/%.o: %.c
+# What a build needs and is not there is said once, with what installs it, before the first
+# compiler fails: HEADERS is one header of each library.
+HEADERS = pcap.h yaml.h jansson.h zlib.h libmnl/libmnl.h libnftnl/rule.h \
+	libnetfilter_queue/libnetfilter_queue.h microhttpd.h netlink/netlink.h netlink/route/tc.h
+$(BUILD)/.needs: tests/deps.sh
+	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) >/dev/null || { echo "make: there is no compiler ($(CC)) here." \
+		"Install what weir needs: sudo bash tests/deps.sh build" >&2; exit 1; }
+	@for h in $(HEADERS); do echo "#include <$$h>" | $(CC) -I. -isystem /usr/include/libnl3 $(CFLAGS) \
+		-include sys/types.h -include stdint.h -include stdarg.h -E -x c - -o /dev/null 2>/dev/null || \
+		{ echo "make: <$$h> is not here." \
+		"Install what weir needs: sudo bash tests/deps.sh build" >&2; exit 1; }; done
+	@touch $@
+
+$(BUILD)/%.o: %.c | $(BUILD)/.needs
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -88,15 +102,19 @@ help:
 deps:
 	@bash tests/deps.sh test
 
-deps-demo:
-	@bash tests/deps.sh demo
+deps-build deps-demo:
+	@bash tests/deps.sh $(@:deps-%=%)
+
+# as many compilers as there are processors, unless make was told how many
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 demo: deps-demo
-	@$(MAKE) --no-print-directory -s all net
+	@echo 'demo: building weir (half a minute on two processors)'
+	@$(MAKE) --no-print-directory -s $(JOBS) all net
 	@BUILD=$(BUILD) WEIR=$(BUILD)/weir bash tests/demo/demo.sh
 
 test: deps
-	@$(MAKE) --no-print-directory -s all unit net || { echo '0 passed, 1 failed'; exit 1; }
+	@$(MAKE) --no-print-directory -s $(JOBS) all unit net || { echo '0 passed, 1 failed'; exit 1; }
 	@BUILD=$(BUILD) bash tests/run.sh layers unit props e2e policies net
 
 # Apart from `test`: it downloads a kernel, which takes a network
@@ -105,11 +123,14 @@ test-kernel: deps
 	@BUILD=$(BUILD) bash tests/kernel/fetch.sh
 	@BUILD=$(BUILD) bash tests/run.sh kernel
 
-check-unit check-props: unit
+check-unit check-props: deps
+	@$(MAKE) --no-print-directory -s $(JOBS) unit
 	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
-check-net: all net
+check-net: deps
+	@$(MAKE) --no-print-directory -s $(JOBS) all net
 	@BUILD=$(BUILD) bash tests/run.sh net
-check-e2e check-policies check-layers: all
+check-e2e check-policies check-layers: deps
+	@$(MAKE) --no-print-directory -s $(JOBS) all
 	@BUILD=$(BUILD) bash tests/run.sh $(@:check-%=%)
 
 bench:
@@ -177,7 +198,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all unit net check-net clean help deps deps-demo demo test test-kernel check-unit check-props check-e2e \
+.PHONY: all unit net check-net clean help deps deps-build deps-demo demo test test-kernel check-unit check-props check-e2e \
 	check-policies check-layers bench bench-programs sanitize tsan-programs fuzz fuzz-programs analyse tidy \
 	$(TIDY) cppcheck format-check captures install uninstall
 .SECONDARY:

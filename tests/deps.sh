@@ -53,7 +53,14 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 install="apt-get install -q -y --no-install-recommends $missing"
-echo "deps: $install"
+echo "deps: $install (downloads; a minute or more)"
+# says that it is at work while apt-get is silent, as long as this runs
+(while sleep 5; do
+	kill -0 $$ 2>/dev/null || exit
+	echo "deps: still at it: $(tail -n 1 "$log" | cut -c 1-100)"
+done) &
+beat=$!
+trap 'kill $beat 2>/dev/null; rm -f "$log"' EXIT
 if ! $install >"$log" 2>&1; then
 	apt-get update -q >"$log" 2>&1 && $install >"$log" 2>&1 || {
 		cat "$log" >&2
