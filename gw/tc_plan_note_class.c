@@ -269,6 +269,8 @@ static int note_beyond(struct tc_build *b, const struct policy_class *c)
 		bad |= NOTE(
 			"deadline", TC_LOOSE,
 			"no queue of the kernel drops what is late: packets go late instead");
+	if (c->host_prefix[0] != 32 || c->host_prefix[1] != 128)
+		bad |= NOTE("host-prefix", TC_LOOSE, "the kernel's queues tell no hosts apart");
 	if (c->set_dscp >= 0)
 		bad |= NOTE("set-dscp", TC_LOOSE,
 			    "HTB changes no packet: they keep the code point that they have");

@@ -260,6 +260,18 @@ static struct flow *new_flow(struct match *m, const struct flow_key *k, uint64_t
 	return f;
 }
 
+/* The identity of what counts as a host: an address's first `bits`. */
+static uint64_t prefix_hash(const struct match *m, const uint8_t addr[16], unsigned version,
+			    unsigned bits)
+{
+	uint8_t a[16] = {0};
+
+	memcpy(a, addr, bits / 8);
+	if (bits % 8)
+		a[bits / 8] = addr[bits / 8] & (uint8_t)(0xff00u >> bits % 8);
+	return flow_host_hash(&m->flows, a, version);
+}
+
 static void set_hosts(const struct match *m, const struct dissected *d, const struct flow *f,
 		      uint32_t leaf, struct match_result *res)
 {
@@ -272,12 +284,14 @@ static void set_hosts(const struct match *m, const struct dissected *d, const st
 		res->host = 0;
 		return;
 	}
-	if (d->key.version == 4) {
+	if (d->key.version == 4 && m->nodes.node[leaf].prefix[0] == 32) {
 		src = f->u.v4.src_hash;
 		dst = f->u.v4.dst_hash;
 	} else { /* there is no room for them beside IPv6 addresses */
-		src = flow_host_hash(&m->flows, d->key.src, 6);
-		dst = flow_host_hash(&m->flows, d->key.dst, 6);
+		unsigned bits = m->nodes.node[leaf].prefix[d->key.version == 6];
+
+		src = prefix_hash(m, d->key.src, d->key.version, bits);
+		dst = prefix_hash(m, d->key.dst, d->key.version, bits);
 	}
 	if (in == 0 || in == (FLOW_SRC_IN | FLOW_DST_IN))
 		by_dst = m->nodes.node[leaf].dst_hosts;

@@ -34,6 +34,7 @@ static bool add(struct match_nodes *s, const struct policy_class *c, const struc
 	n->criteria = c->match.n || c->dscp || c->beside;
 	n->last = UINT32_MAX;
 	n->hosts = c->isolation != POLICY_ISO_FLOWS || c->host_max.bps;
+	memcpy(n->prefix, c->host_prefix, sizeof(n->prefix));
 	n->dst_hosts =
 		c->isolation == POLICY_ISO_DSTHOST || c->isolation == POLICY_ISO_DUAL_DSTHOST;
 	for (size_t i = 0; i < c->n_child; i++) {

@@ -15,10 +15,11 @@ struct match_node {
 	struct filter_list match;	    /* n == 0: no such criterion */
 	uint64_t dscp;			    /* 0: any */
 	const struct policy_beside *beside; /* NULL: no such criterion */
-	uint32_t skip;	/* the node behind its last descendant; the next one: it is a leaf */
-	uint32_t last;	/* its default child, if it has children */
-	bool criteria;	/* has any */
-	bool hosts;	/* asks between which hosts a packet goes */
+	uint32_t skip;	   /* the node behind its last descendant; the next one: it is a leaf */
+	uint32_t last;	   /* its default child, if it has children */
+	bool criteria;	   /* has any */
+	uint8_t prefix[2]; /* bits that tell hosts apart, of IPv4 and IPv6 */
+	bool hosts;	   /* asks between which hosts a packet goes */
 	bool dst_hosts; /* between destinations: they are its hosts where neither end is inside
 			 */
 	/*

@@ -172,6 +172,7 @@ struct policy_class {
 	bool ecn;		   /* mark instead of dropping; default true with CoDel */
 	enum policy_isolation isolation;
 	struct policy_rate flow_max, host_max;
+	uint8_t host_prefix[2]; /* bits by which hosts are told apart: IPv4 (32), IPv6 (128) */
 	uint64_t flow_burst, host_burst; /* effective bytes */
 	uint64_t deadline;		 /* ns, 0: none */
 	int set_dscp;			 /* -1: leave */

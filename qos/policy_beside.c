@@ -311,3 +311,30 @@ void policy_beside_print(FILE *out, int depth, const struct policy_beside *b)
 	if (b->n_in)
 		fputs("]\n", out);
 }
+
+/* [bits of IPv4, bits of IPv6] */
+bool value_host_prefix(struct reader *rd, const struct policy_key *k, const struct ynode *v,
+		       void *obj)
+{
+	struct policy_class *c = obj;
+	uint8_t bits[2];
+
+	if (v->bad)
+		return false;
+	if (v->kind != Y_LIST || v->n != 2) {
+		complain(rd, POLICY_ERROR, v->at,
+			 "%s must be two numbers, one for IPv4 and one for IPv6, like [32, 56]",
+			 k->name);
+		return false;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		const struct policy_key one = {.name = k->name, .lo = 1, .hi = i ? 128 : 32};
+		int64_t n;
+
+		if (!value_whole(rd, &one, v->item[i], &n))
+			return false;
+		bits[i] = (uint8_t)n;
+	}
+	memcpy(c->host_prefix, bits, sizeof(bits));
+	return true;
+}

@@ -146,8 +146,9 @@ static void check_place(struct reader *rd, const struct class_draft *d)
 static void check_inner(struct reader *rd, const struct class_draft *d)
 {
 	static const enum class_key leaf_only[] = {
-		CK_QUEUE, CK_LIMIT,	CK_TARGET,   CK_INTERVAL, CK_FLOWS,    CK_QUANTUM,
-		CK_ECN,	  CK_ISOLATION, CK_FLOW_MAX, CK_HOST_MAX, CK_DEADLINE, CK_SET_DSCP,
+		CK_QUEUE,	CK_LIMIT,    CK_TARGET,	   CK_INTERVAL, CK_FLOWS,
+		CK_QUANTUM,	CK_ECN,	     CK_ISOLATION, CK_FLOW_MAX, CK_HOST_MAX,
+		CK_HOST_PREFIX, CK_DEADLINE, CK_SET_DSCP,
 	};
 
 	for (size_t i = 0; i < sizeof(leaf_only) / sizeof(leaf_only[0]); i++)
@@ -191,6 +192,10 @@ static void check_queue(struct reader *rd, const struct class_draft *d)
 			 "interval is shorter than target: CoDel's interval is about a "
 			 "round-trip "
 			 "time, its target 5 to 10 %% of that");
+	if (has(d, CK_HOST_PREFIX) && lacks(d, CK_HOST_MAX) && lacks(d, CK_ISOLATION))
+		complain(rd, POLICY_WARNING, policy_key_mark(d, CK_HOST_PREFIX),
+			 "host-prefix has no effect: %s has neither host-max nor isolation",
+			 policy_label(c).s);
 	if (has(d, CK_DEADLINE) && c->max_latency > c->deadline)
 		complain(rd, POLICY_WARNING, policy_value_mark(d, CK_MAX_LATENCY),
 			 "max-latency can never be missed: what waits longer than the deadline "

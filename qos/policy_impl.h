@@ -53,6 +53,7 @@ enum class_key {
 	CK_ISOLATION,
 	CK_FLOW_MAX,
 	CK_HOST_MAX,
+	CK_HOST_PREFIX,
 	CK_DEADLINE,
 	CK_MAX_LATENCY,
 	CK_MAX_JITTER,
@@ -154,6 +155,8 @@ bool value_dscp(struct reader *, const struct policy_key *, const struct ynode *
 bool value_dscp_set(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_overhead(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_control(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_host_prefix(struct reader *, const struct policy_key *, const struct ynode *,
+		       void *);
 bool value_marks(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_macs(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_in_interfaces(struct reader *, const struct policy_key *, const struct ynode *,

@@ -218,6 +218,10 @@ static void put_queue(FILE *out, int depth, const struct policy_class *c)
 	}
 	put_rate(out, depth, "flow-max", &c->flow_max, c->flow_burst);
 	put_rate(out, depth, "host-max", &c->host_max, c->host_burst);
+	if (c->host_prefix[0] != 32 || c->host_prefix[1] != 128) {
+		indent(out, depth);
+		fprintf(out, "host-prefix: [%u, %u]\n", c->host_prefix[0], c->host_prefix[1]);
+	}
 	put_time(out, depth, "deadline", c->deadline);
 	if (c->set_dscp >= 0) {
 		char buf[8];

@@ -43,6 +43,7 @@ const struct policy_key policy_class_keys[CK_N] = {
 			  .names = policy_isolation_names},
 	[CK_FLOW_MAX] = {"flow-max", value_share, C(flow_max), 1, POLICY_RATE_MAX},
 	[CK_HOST_MAX] = {"host-max", value_share, C(host_max), 1, POLICY_RATE_MAX},
+	[CK_HOST_PREFIX] = {"host-prefix", value_host_prefix},
 	[CK_DEADLINE] = {"deadline", value_time, C(deadline), 1, POLICY_TIME_MAX},
 	[CK_MAX_LATENCY] = {"max-latency", value_time, C(max_latency), 1, POLICY_TIME_MAX},
 	[CK_MAX_JITTER] = {"max-jitter", value_time, C(max_jitter), 1, POLICY_TIME_MAX},
@@ -204,6 +205,8 @@ static struct class_draft *class_new(struct reader *rd, struct policy_class *par
 	c->parent = parent;
 	c->weight = 1;
 	c->set_dscp = -1;
+	c->host_prefix[0] = 32;
+	c->host_prefix[1] = 128;
 	c->scheduler = POLICY_SCHED_WFQ;
 	c->queue = POLICY_QUEUE_FQ_CODEL;
 	d = &ld->draft[l->n_all];

@@ -107,6 +107,7 @@ static void same_class(const struct policy_class *a, const struct policy_class *
 	assert_true(a->target == b->target && a->interval == b->interval);
 	assert_true(a->flows == b->flows && a->quantum == b->quantum && a->ecn == b->ecn);
 	assert_int_equal(a->isolation, b->isolation);
+	assert_memory_equal(a->host_prefix, b->host_prefix, 2);
 	same_rate(&a->flow_max, &b->flow_max);
 	same_rate(&a->host_max, &b->host_max);
 	assert_true(a->flow_burst == b->flow_burst && a->host_burst == b->host_burst);
@@ -237,6 +238,7 @@ static void add_leaf(void)
 	MAYBE(", deadline: %uus", 1 + rnd(100000));
 	MAYBE(", set-dscp: %u", rnd(64));
 	MAYBE(", flow-max: %ukbit", 1 + rnd(2000));
+	MAYBE(", host-prefix: [%u, %u]", 1 + rnd(32), 1 + rnd(128));
 	MAYBE(", host-max: %u.%02u%%", rnd(100), 1 + rnd(99));
 	if (codel) {
 		MAYBE(", target: %u.%ums", 1 + rnd(9), rnd(10));
