@@ -93,9 +93,10 @@ static void test_owner(void **state)
 	assert_int_equal(st.st_uid, 65534);
 	assert_int_equal(st.st_gid, 65533);
 	assert_int_equal(st.st_mode & 07777, 0660);
-	/* and the folder, from which that user must be able to remove it */
+	/* the folder stays root's: what root keeps in it, that user must not be able to replace */
 	assert_int_equal(lstat(folder, &st), 0);
-	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_mode & 022, 0);
 	control_close(r.c);
 	assert_int_equal(access(r.path, F_OK), -1);
 	assert_int_equal(rmdir(folder), 0);
