@@ -46,9 +46,10 @@ struct run {
 	bool journal; /* lines go to systemd's journal: their level in front */
 	bool stop;
 	/* of a reload that is under way */
-	uint64_t ticket; /* of whoever asked for it; 0: a signal */
+	uint64_t ticket; /* it is the answer to those with this one and all before */
+	uint64_t asked;	 /* the last ticket */
 	uint64_t began;
-	bool again; /* a signal asked for one more */
+	bool again; /* one more was asked for meanwhile: the file may be another by now */
 };
 
 static void say(void *arg, int level, const char *text)
@@ -135,42 +136,57 @@ static json_t *refusal(const char *text)
 }
 
 /* 0, or -1 with one line in err. */
-static int begin_reload(struct run *r, uint64_t ticket, char *err, size_t size)
+static int begin_reload(struct run *r, char *err, size_t size)
 {
+	r->ticket = r->asked;
 	if (gateway_reload_begin(r->gateway, err, size))
 		return -1;
-	r->ticket = ticket;
 	r->began = clock_now();
 	notify_reloading();
 	return 0;
 }
 
+/*
+ * One that comes while another is under way has its turn afterwards: who asks wants the file as
+ * it is now, and the one before may have read it earlier. However many ask, it is one more.
+ */
 static json_t *on_reload(void *arg, uint64_t ticket, bool *ok)
 {
 	struct run *r = arg;
 	char err[300];
 
 	*ok = false;
+	r->asked = ticket;
 	if (gateway_reloading(r->gateway)) {
-		snprintf(err, sizeof(err),
-			 "a reload is under way, for %" PRIu64 " s by now (%s): ask again when "
-			 "it has ended",
-			 (clock_now() - r->began) / TICK, gateway_reload_doing(r->gateway));
-		return refusal(err);
+		r->again = true;
+		return NULL;
 	}
-	return begin_reload(r, ticket, err, sizeof(err)) ? refusal(err) : NULL;
+	return begin_reload(r, err, sizeof(err)) ? refusal(err) : NULL;
 }
 
 static void reload_by_signal(struct run *r)
 {
 	char err[300];
 
-	r->again = gateway_reloading(r->gateway);
-	if (r->again)
+	if (gateway_reloading(r->gateway)) {
+		r->again = true;
 		say(r, 6,
 		    "SIGHUP while the policy is being read: it is read once more after that");
-	else if (begin_reload(r, 0, err, sizeof(err)))
+	} else if (begin_reload(r, err, sizeof(err))) {
 		say(r, 3, err);
+	}
+}
+
+/* What was asked for while another reload was under way. */
+static void reload_again(struct run *r)
+{
+	char err[300];
+
+	r->again = false;
+	if (!begin_reload(r, err, sizeof(err)))
+		return;
+	say(r, 3, err);
+	control_answer(r->control, r->ticket, refusal(err), false);
 }
 
 /* What a reload that has ended is answered with, and what the log says of it. */
@@ -189,12 +205,9 @@ static void end_reload(struct run *r, bool ok, struct complaints *c, char *err, 
 	}
 	json_object_set_new(j, "complaints", c->list);
 	control_answer(r->control, r->ticket, j, ok);
-	r->ticket = 0;
 	notify_send("READY=1");
-	if (r->again) {
-		r->again = false;
-		reload_by_signal(r);
-	}
+	if (r->again)
+		reload_again(r);
 }
 
 /* Goes on with a reload that is under way. */
@@ -220,7 +233,7 @@ static void tell_progress(struct run *r)
 		return;
 	snprintf(text, sizeof(text), "%s (%" PRIu64 " s)", gateway_reload_doing(r->gateway),
 		 (clock_now() - r->began) / TICK);
-	control_progress(r->control, r->ticket, text);
+	control_progress(r->control, r->asked, text);
 }
 
 static void on_signal(struct run *r)

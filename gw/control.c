@@ -385,40 +385,39 @@ static bool serve(struct control *c, struct client *k)
 	return !watch(c, EPOLL_CTL_MOD, k->fd, more ? EPOLLOUT : EPOLLIN, k);
 }
 
-static struct client *waiting(struct control *c, uint64_t ticket)
+/* The next after k that waits for a reload whose ticket is `ticket` or lower. */
+static struct client *waiting(struct control *c, struct client *k, uint64_t ticket)
 {
-	for (unsigned i = 0; ticket && i < CONTROL_CLIENTS_MAX; i++)
-		if (c->client[i].fd >= 0 && c->client[i].waits == ticket)
-			return &c->client[i];
+	for (k = k ? k + 1 : c->client; k < c->client + CONTROL_CLIENTS_MAX; k++)
+		if (k->fd >= 0 && k->waits && k->waits <= ticket)
+			return k;
 	return NULL;
 }
 
 void control_answer(struct control *c, uint64_t ticket, json_t *doc, bool ok)
 {
-	struct client *k = waiting(c, ticket);
-
-	if (!k) {
-		json_decref(doc);
-		return;
+	for (struct client *k = NULL; (k = waiting(c, k, ticket));) {
+		k->waits = 0;
+		k->last = ++c->events;
+		if (!answer(c, k, json_incref(doc), ok) || !serve(c, k))
+			drop_client(c, k);
 	}
-	k->waits = 0;
-	k->last = ++c->events;
-	if (!answer(c, k, doc, ok) || !serve(c, k))
-		drop_client(c, k);
+	json_decref(doc);
 }
 
 void control_progress(struct control *c, uint64_t ticket, const char *text)
 {
-	struct client *k = waiting(c, ticket);
-	json_t *j;
+	for (struct client *k = NULL; (k = waiting(c, k, ticket));) {
+		json_t *j;
 
-	/* one that does not read misses some */
-	if (!k || !k->progress || k->n_out)
-		return;
-	j = json_object();
-	json_object_set_new(j, "progress", json_string(text));
-	if (!put_line(c, k, j) || !serve(c, k))
-		drop_client(c, k);
+		/* one that does not read misses some */
+		if (!k->progress || k->n_out)
+			continue;
+		j = json_object();
+		json_object_set_new(j, "progress", json_string(text));
+		if (!put_line(c, k, j) || !serve(c, k))
+			drop_client(c, k);
+	}
 }
 
 void control_event(struct control *c)

@@ -36,7 +36,10 @@ struct control;
 struct control_ops {
 	json_t *(*status)(void *arg); /* an object; control adds "weir-control" and "ok" */
 	json_t *(*stats)(void *arg, bool histograms);
-	/* NULL: it goes on, and control_answer() with this ticket, never 0, tells its end */
+	/*
+	 * NULL: it goes on, or has to wait for one that does; control_answer() with this ticket
+	 * or a higher one tells its end. Tickets count up from 1.
+	 */
 	json_t *(*reload)(void *arg, uint64_t ticket, bool *ok);
 	void *arg;
 };
@@ -52,9 +55,12 @@ void control_close(struct control *c); /* removes the socket */
 /* One file descriptor (an epoll) to wait on, and what to do when it is readable. */
 int control_fd(const struct control *c);
 void control_event(struct control *c);
-/* The answer to a reload; takes doc over. Whoever asked may be gone: then to nobody. */
+/*
+ * The answer to all reloads whose ticket is `ticket` or lower; takes doc over. Those who asked
+ * may be gone: then to nobody.
+ */
 void control_answer(struct control *c, uint64_t ticket, json_t *doc, bool ok);
-/* A line to whoever waits for that and wants to hear of it. */
+/* A line to those who wait for that and want to hear of it. */
 void control_progress(struct control *c, uint64_t ticket, const char *text);
 
 /* The other side. Asks and waits for the answer (at most timeout_ms); NULL with one line in

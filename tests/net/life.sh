@@ -94,6 +94,10 @@ for p in 5000 5001; do
 done
 cp "$tmp/a.yaml" "$tmp/p.yaml"; "$WEIR" reload --socket "$sock"
 is "the link has counted every packet once" "$(stats 'link("up")["in"]["packets"] >= 24000 and link("up")["in"]["packets"] == link("up")["sent"]["packets"] + link("up")["dropped"]["packets"] + link("up")["waiting"]["packets"]')" True
+asked=() failed=0
+for i in 1 2 3 4 5 6; do "$WEIR" reload --socket "$sock" 2>>"$tmp/reload.err" & asked+=($!); done
+for i in "${asked[@]}"; do wait "$i" || failed=$((failed + 1)); done
+is "six at once: each is answered" "$failed" 0
 ok "it has been reloaded more than $((RELOADS / 2)) times" test "$(stats 'd["generation"]')" -gt $((RELOADS / 2))
 echo 'links: [}' >"$tmp/p.yaml"
 status 1 "a bad policy" reload --socket "$sock"

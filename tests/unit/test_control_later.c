@@ -65,7 +65,7 @@ static void test_answered_later(void **state)
 	control_progress(r.c, r.ticket, "half way");
 	assert_true(silent(&r, fd));
 	/* to nobody */
-	control_answer(r.c, r.ticket + 1, outcome(), true);
+	control_answer(r.c, r.ticket - 1, outcome(), true);
 	control_answer(r.c, 0, outcome(), true);
 	assert_true(silent(&r, fd));
 	control_answer(r.c, r.ticket, outcome(), true);
@@ -116,6 +116,33 @@ static void test_progress(void **state)
 	}
 	assert_true(ping(&r, fd));
 	close(fd);
+	rig_end(&r);
+}
+
+/* One reload may be the answer to several: to all who asked before it began. */
+static void test_several(void **state)
+{
+	struct rig r;
+	uint64_t second;
+	int fd[3];
+
+	(void)state;
+	rig_start(&r);
+	fd[0] = asker(&r, RELOAD);
+	fd[1] = asker(&r, RELOAD);
+	second = r.ticket;
+	fd[2] = asker(&r, RELOAD_TELL);
+	assert_true(r.ticket > second);
+	control_answer(r.c, second, outcome(), true);
+	hear_outcome(&r, fd[0], true);
+	hear_outcome(&r, fd[1], true);
+	assert_true(silent(&r, fd[2]));
+	control_answer(r.c, r.ticket, outcome(), false);
+	hear_outcome(&r, fd[2], false);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(ping(&r, fd[i]));
+		close(fd[i]);
+	}
 	rig_end(&r);
 }
 
@@ -176,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answered_later),
 		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_not_cut_off),
 	};
