@@ -11,6 +11,7 @@
 #include "gw/cmd_policy.h"
 #include "gw/json.h"
 #include "gw/report.h"
+#include "qos/addrset.h"
 #include "qos/engine.h"
 
 /*
@@ -74,6 +75,10 @@ static void check_one(struct check *c)
 				  .arg = c->complaints};
 
 	c->policy = cmd_policy_read(c->name, &r, &c->status);
+	/* what those of nftables hold is for who runs it; they cost no memory that is told */
+	for (size_t i = 0; c->policy && i < c->policy->n_set; i++)
+		if (!c->policy->set[i]->addrs)
+			policy_set_give(c->policy, i, addrset_new());
 	if (c->policy)
 		c->memory = memory_of(c->policy);
 }

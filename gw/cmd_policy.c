@@ -7,6 +7,7 @@
 
 #include "gw/cmd.h"
 #include "gw/cmd_policy.h"
+#include "gw/setfile.h"
 #include "qos/match.h"
 
 void cmd_complain(void *arg, enum policy_severity sev, const char *file, struct policy_mark at,
@@ -76,6 +77,8 @@ struct policy *cmd_policy_read(const char *name, struct policy_report *r, int *s
 	policy_gather_begin(&g, r);
 	match_check(p, &g.report);
 	policy_gather_end(&g);
+	/* in files of their own, so with places of their own */
+	setfile_read_all(p, r);
 	if (r->errors) {
 		policy_free(p);
 		*status = CMD_NO;

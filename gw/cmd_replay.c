@@ -8,9 +8,14 @@
 #include "gw/cmd.h"
 #include "gw/replay.h"
 #include "gw/report.h"
+#include "gw/setfile.h"
+
+#define SETS_MAX 64u
 
 struct args {
 	const char *policy, *link, *out, *trace;
+	const char *set[SETS_MAX];
+	size_t n_set;
 	char **capture;
 	int n_capture;
 	uint32_t mtu;
@@ -81,6 +86,27 @@ static int replay_policy(const struct policy *p, const struct args *a)
 	return status;
 }
 
+/* --set NAME=FILE: the name of a set has no "=" */
+static int take_sets(struct policy *p, const struct args *a)
+{
+	struct policy_report r = {.fn = cmd_complain};
+	const struct policy_mark none = {0, 0};
+
+	for (size_t i = 0; i < a->n_set; i++) {
+		const char *eq = strchr(a->set[i], '=');
+		char *name = eq ? strndup(a->set[i], (size_t)(eq - a->set[i])) : NULL;
+
+		if (!eq || !name)
+			return eq ? cmd_fail("out of memory")
+				  : cmd_usage(&cmd_replay,
+					      "--set wants the name of a set and a file: "
+					      "\"inet filter kids=kids.txt\"");
+		setfile_stand_in(p, name, eq + 1, NULL, none, &r);
+		free(name);
+	}
+	return r.errors ? CMD_NO : CMD_OK;
+}
+
 static int replay(const struct args *a)
 {
 	int status;
@@ -88,7 +114,9 @@ static int replay(const struct args *a)
 
 	if (!p)
 		return status;
-	status = replay_policy(p, a);
+	status = take_sets(p, a);
+	if (status == CMD_OK)
+		status = replay_policy(p, a);
 	policy_free(p);
 	return status;
 }
@@ -130,10 +158,13 @@ static int read_mtu(struct args *a, const char *text)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"link", required_argument, NULL, 'l'},	 {"mtu", required_argument, NULL, 'm'},
-		{"trace", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	 {0}};
+	static const struct option options[] = {{"link", required_argument, NULL, 'l'},
+						{"mtu", required_argument, NULL, 'm'},
+						{"trace", required_argument, NULL, 't'},
+						{"json", no_argument, NULL, 'j'},
+						{"set", required_argument, NULL, 's'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
 	struct args a = {0};
 	int c;
 
@@ -152,6 +183,11 @@ static int run(int argc, char **argv)
 		case 't':
 			a.trace = optarg;
 			break;
+		case 's':
+			if (a.n_set == SETS_MAX)
+				return cmd_usage(&cmd_replay, "--set: at most %u", SETS_MAX);
+			a.set[a.n_set++] = optarg;
+			break;
 		case 'j':
 			a.json = true;
 			break;
@@ -168,8 +204,9 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_replay = {
 	.name = "replay",
-	.args = "POLICY CAPTURE... [--link NAME] [--mtu BYTES] [-o OUT.pcap] [--trace OUT.tsv] "
-		"[--json]",
+	.args = "POLICY CAPTURE... [--link NAME] [--mtu BYTES] [--set NAME=FILE] [-o OUT.pcap] "
+		"[--trace "
+		"OUT.tsv] [--json]",
 	.line = "Puts captured traffic through a policy and tells what became of it",
 	.help = "  CAPTURE...       pcap or pcapng, gzip-compressed or not, - for standard "
 		"input;\n"
@@ -179,6 +216,8 @@ const struct cmd cmd_replay = {
 		"  --mtu BYTES      of the line (1500): larger packets are cut as a network "
 		"card "
 		"would\n"
+		"  --set NAME=FILE  what a set of nftables holds, \"inet filter "
+		"kids=kids.txt\"\n"
 		"  -o OUT.pcap      writes the packets that left, as and when they left\n"
 		"  --trace OUT.tsv  writes a line for each packet, in the order of the "
 		"capture\n"

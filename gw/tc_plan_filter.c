@@ -146,7 +146,7 @@ static int add_level(const struct maker *m, const struct policy_class *at)
 
 		if (c->is_default)
 			rest = c;
-		if (c->beside && (c->beside->n_mac || c->beside->n_in))
+		if (c->beside && (c->beside->n_mac || c->beside->n_in || c->beside->n_set))
 			continue; /* nothing in the kernel asks for that: it takes nothing */
 		for (size_t k = 0; !status && k < f->n; k++)
 			status = add_rule(m, at, c, &f->v[k], &f->compiled[k], c->dscp, false);

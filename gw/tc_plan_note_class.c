@@ -99,6 +99,12 @@ static int note_beside(struct tc_build *b, const struct policy_class *c)
 	if (a->n_in)
 		bad |= NOTE("in-interface", by_weir ? TC_EXACT : TC_LOOSE, "%s",
 			    by_weir ? "weir run classifies" : none);
+	if (a->n_set)
+		bad |= NOTE(
+			"set", by_weir ? TC_EXACT : TC_LOOSE, "%s",
+			by_weir ? "weir run classifies"
+				: "no filter of the kernel's knows what it holds: the class "
+				  "takes nothing by its criteria");
 	return bad;
 }
 

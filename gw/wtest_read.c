@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads a policy test file: the file itself, its tests, and the policy they are of. */
 #include "gw/wtest_read.h"
+#include "gw/setfile.h"
 #include "sched/bucket.h"
 
 #include <errno.h>
@@ -316,20 +317,52 @@ static void read_policy(struct wread *w, const struct ynode *map, struct wtest_f
 	}
 	f->policy = policy_read(in, f->policy_path, &own);
 	fclose(in);
+	if (f->policy && !setfile_read_all(f->policy, &own)) {
+		policy_free(f->policy);
+		f->policy = NULL;
+	}
 	if (!f->policy)
 		wread_error(w, at, "the policy %s is not valid (%u error%s)",
 			    policy_shown(f->policy_path).s, own.errors,
 			    own.errors == 1 ? "" : "s");
 }
 
+/* What sets of nftables hold while the tests run: [{nft: inet filter kids, file: kids.txt}] */
+static void read_sets(struct wread *w, const struct ynode *map, struct wtest_file *f)
+{
+	static const char *const keys[] = {"nft", "file", NULL};
+	const struct ynode *sets = wread_list(w, map, "sets"), *nft, *file;
+	char *path;
+
+	for (size_t i = 0; sets && f->policy && i < sets->n; i++) {
+		const struct ynode *one = sets->item[i];
+
+		if (!wread_map(w, one, "a set", keys))
+			continue;
+		nft = wread_scalar(w, one, "nft");
+		file = wread_scalar(w, one, "file");
+		if (!nft || !file) {
+			wread_error(
+				w, one->at,
+				"a set is to be \"nft\", its name, and \"file\", of what it "
+				"holds");
+			continue;
+		}
+		path = beside(f->path, file->text);
+		setfile_stand_in(f->policy, nft->text, path, f->path, nft->at, w->direct);
+		free(path);
+	}
+}
+
 static void read_file(struct wread *w, const struct ynode *map, struct wtest_file *f)
 {
-	static const char *const keys[] = {"policy", "tests", NULL};
+	static const char *const keys[] = {"policy", "sets", "tests", NULL};
 	const struct ynode *tests;
 
 	if (!wread_map(w, map, "a policy test", keys))
 		return;
 	read_policy(w, map, f);
+	read_sets(w, map, f);
 	tests = wread_list(w, map, "tests");
 	if (!ytree_get(map, "tests") || (tests && !tests->n))
 		wread_error(w, tests ? tests->at : map->at, "no tests");

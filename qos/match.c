@@ -9,6 +9,7 @@
  */
 #include "qos/match.h"
 
+#include "qos/addrset.h"
 #include "qos/link_control.h"
 #include "qos/flow.h"
 #include "qos/match_beside.h"
@@ -29,11 +30,20 @@ struct match {
 	struct flow_table flows;
 	struct flow_frags frags;
 	struct match_stats stats;
+	const struct addrset **set; /* by policy_set.number */
+	/*
+	 * When a set changed last, in the flows' units of time: what was decided of a flow
+	 * whose last packet came then or before is of no use any more. Those of the same unit
+	 * are asked once more than they need to be.
+	 */
+	uint32_t sets_changed;
+	bool sets_ever;
 };
 
 /* What a walk consulted, and who wants to hear of it (match_explain()). */
 struct walk {
 	const struct dissected *d;
+	const struct match *m;
 	bool per_flow, dscp, control;
 	unsigned unknown; /* enum dissect_known: asked for, and not known of this packet */
 	uint64_t filters_run;
@@ -89,13 +99,38 @@ static bool takes_kind(struct walk *w, const struct match_node *node, const char
 	return hit;
 }
 
+static bool in_set(const struct walk *w, const struct policy_set_use *u)
+{
+	const struct addrset *s = w->m->set[u->set->number];
+	const struct flow_key *k = &w->d->key;
+
+	return (u->side != POLICY_DST && addrset_has(s, k->src, k->version)) ||
+	       (u->side != POLICY_SRC && addrset_has(s, k->dst, k->version));
+}
+
+/* By its addresses alone: that is the same for all of a flow while the sets are. */
+static bool takes_set(struct walk *w, const struct match_node *n)
+{
+	const struct policy_beside *b = n->beside;
+
+	for (size_t i = 0; i < b->n_set; i++) {
+		bool hit = in_set(w, &b->set[i]);
+
+		told(w, n->class, b->set[i].set->text, hit);
+		if (hit)
+			return true;
+	}
+	return !b->n_set;
+}
+
 static bool takes_beside(struct walk *w, const struct match_node *n)
 {
 	const struct policy_beside *b = n->beside;
 
 	return takes_kind(w, n, "mark", b->n_mark, DISSECT_KNOWS_MARK, match_mark) &&
 	       takes_kind(w, n, "mac", b->n_mac, DISSECT_KNOWS_MAC, match_mac) &&
-	       takes_kind(w, n, "in-interface", b->n_in, DISSECT_KNOWS_IN, match_in);
+	       takes_kind(w, n, "in-interface", b->n_in, DISSECT_KNOWS_IN, match_in) &&
+	       takes_set(w, n);
 }
 
 /* DSCP first: it costs next to nothing. */
@@ -222,7 +257,7 @@ static uint32_t decide(const struct match *m, struct walk *w)
 
 const struct policy_link *match_link(const struct match *m, const struct dissected *d)
 {
-	struct walk w = {.d = d, .per_flow = true};
+	struct walk w = {.m = m, .d = d, .per_flow = true};
 	const struct match_link *l = link_of(m, &w);
 
 	return l ? l->link : NULL;
@@ -338,6 +373,23 @@ static void remember_first(struct match *m, const struct dissected *d, uint32_t 
 	f->slot = res->slot;
 }
 
+/* Whether what was decided of a flow may be used, before this packet counts as its last. */
+static bool is_decided(const struct match *m, const struct flow *f, const struct dissected *d)
+{
+	uint32_t now = flow_clock(m->now);
+
+	if (!(f->state & FLOW_DECIDED) || ((f->state & FLOW_DSCP) && f->dscp != d->dscp))
+		return false;
+	return !m->sets_ever || now - f->seen < now - m->sets_changed;
+}
+
+void match_set(struct match *m, size_t set, const struct addrset *to)
+{
+	m->set[set] = to;
+	m->sets_changed = flow_clock(m->now);
+	m->sets_ever = true;
+}
+
 void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 		  struct match_result *res)
 {
@@ -345,6 +397,7 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	struct flow *f;
 	uint64_t hash;
 	uint32_t leaf;
+	bool decided;
 
 	if (now > m->now)
 		m->now = now;
@@ -356,14 +409,14 @@ void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 	f = flow_find(&m->flows, &d->key, hash);
 	if (!f)
 		f = new_flow(m, &d->key, hash);
+	decided = plain && is_decided(m, f, d);
 	f->seen = flow_clock(m->now);
-	if (plain && (f->state & FLOW_DECIDED) &&
-	    (!(f->state & FLOW_DSCP) || f->dscp == d->dscp)) {
+	if (decided) {
 		leaf = f->leaf;
 		res->control = (f->state & FLOW_CONTROL) != 0;
 		m->stats.hits++;
 	} else {
-		struct walk w = {.d = d, .per_flow = true};
+		struct walk w = {.m = m, .d = d, .per_flow = true};
 
 		leaf = decide(m, &w);
 		m->stats.evaluated++;
@@ -419,7 +472,7 @@ void match_explain(struct match *m, const struct dissected *d,
 			      bool matched),
 		   void *arg)
 {
-	struct walk w = {.d = d, .per_flow = true, .fn = fn, .arg = arg};
+	struct walk w = {.m = m, .d = d, .per_flow = true, .fn = fn, .arg = arg};
 
 	if (d->flags & DISSECT_FRAG_LATER) {
 		const struct flow_frag *f = flow_frag_find(&m->frags, d, m->now);
@@ -434,6 +487,48 @@ void match_explain(struct match *m, const struct dissected *d,
 	decide(m, &w);
 }
 
+/* Whether a class of these links asks for it. */
+static bool set_is_used(const struct policy *p, const struct policy_link *only,
+			const struct policy_set *s)
+{
+	for (size_t i = 0; i < p->n_link; i++) {
+		const struct policy_link *l = p->link[i];
+
+		for (size_t k = 0; k < l->n_all && (!only || l == only); k++) {
+			const struct policy_beside *b = l->all[k]->beside;
+
+			for (size_t n = 0; b && n < b->n_set; n++)
+				if (b->set[n].set == s)
+					return true;
+		}
+	}
+	return false;
+}
+
+/* What the sets hold; false: no memory, or one is not known, as told to r. */
+static bool take_sets(struct match *m, const struct policy *p, const struct policy_link *only,
+		      struct policy_report *r)
+{
+	bool good = true;
+
+	m->set = calloc(p->n_set + 1, sizeof(*m->set));
+	for (size_t i = 0; m->set && i < p->n_set; i++) {
+		const struct policy_set *s = p->set[i];
+
+		m->set[i] = s->addrs;
+		if (s->addrs || !set_is_used(p, only, s))
+			continue;
+		good = false;
+		policy_complain(
+			r, POLICY_ERROR, p->file, s->at,
+			s->nft ? "what the nft set \"%s\" holds is known on the host "
+				 "alone: give a file of addresses for it, --set \"%s=FILE\""
+			       : "the set \"%s\" was not read",
+			policy_shown(s->text).s, policy_shown(s->text).s);
+	}
+	return m->set && good;
+}
+
 struct match *match_new(const struct policy *p, const struct match_opts *opts,
 			struct policy_report *r)
 {
@@ -446,7 +541,8 @@ struct match *match_new(const struct policy *p, const struct match_opts *opts,
 	m->inside = p->n_inside ? p->inside : PRIVATE_NETS;
 	m->n_inside =
 		p->n_inside ? p->n_inside : sizeof(PRIVATE_NETS) / sizeof(PRIVATE_NETS[0]);
-	if (match_nodes_build(&m->nodes, p, opts->only, r) || !match_nodes_index(&m->nodes) ||
+	if (!take_sets(m, p, opts->only, r) || match_nodes_build(&m->nodes, p, opts->only, r) ||
+	    !match_nodes_index(&m->nodes) ||
 	    flow_table_init(&m->flows, flows < FLOWS_CEILING ? flows : FLOWS_CEILING,
 			    opts->key) ||
 	    flow_frags_init(&m->frags, frags < FLOWS_CEILING ? frags : FLOWS_CEILING,
@@ -464,5 +560,6 @@ void match_free(struct match *m)
 	match_nodes_free(&m->nodes);
 	flow_table_fini(&m->flows);
 	flow_frags_fini(&m->frags);
+	free(m->set);
 	free(m);
 }

@@ -64,8 +64,9 @@ struct match_stats {
 };
 
 /*
- * For the policy, or for opts->only of it; both must outlive it. NULL when there is no
- * memory, or when the policy's filters are not compiled: told to r with its place.
+ * For the policy, or for opts->only of it; both must outlive it, and what the policy's sets
+ * hold, too. NULL when there is no memory, or when the policy's filters are not compiled, or a
+ * set that a class asks for is not known: told to r with its place.
  */
 struct match *match_new(const struct policy *p, const struct match_opts *opts,
 			struct policy_report *r);
@@ -74,6 +75,13 @@ void match_free(struct match *m);
 /* Decides. `now` (ns) ages the table. Never fails: a full table only costs time. */
 void match_packet(struct match *m, const struct dissected *d, uint64_t now,
 		  struct match_result *res);
+
+/*
+ * The set of that number (policy_set.number) holds something else from now on, which must live
+ * until the next such call for it or match_free(). Packets that come are decided anew; what was
+ * decided of those that came stays.
+ */
+void match_set(struct match *m, size_t set, const struct addrset *to);
 
 /* The link that a packet would be on, or NULL; nothing is counted, nothing remembered. */
 const struct policy_link *match_link(const struct match *m, const struct dissected *d);

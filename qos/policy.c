@@ -51,6 +51,7 @@ void policy_free(struct policy *p)
 	for (size_t i = 0; i < p->n_link; i++)
 		free_link(p->link[i]);
 	free(p->link);
+	policy_sets_free(p);
 	free(p->inside);
 	free(p->file);
 	free(p);

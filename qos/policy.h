@@ -92,8 +92,31 @@ struct policy_net {
 };
 
 /*
- * What a class asks for beside its packets' bytes. n 0: no such criterion; kinds are joined by
- * AND, entries of one by OR.
+ * A set of addresses that stands outside of the policy: a file, or a set of nftables. Its
+ * number is its place in policy.set. What it holds is not read with the policy
+ * (policy_set_give()) and is the only thing of a policy that changes afterwards: only
+ * match_new() looks at it, so whoever changes it must not make a matcher at the same time.
+ */
+#define POLICY_SETS_MAX 1024u
+struct addrset; /* qos/addrset.h */
+struct policy_set {
+	size_t number;
+	bool nft;
+	char *text; /* as written: a file's name, or "inet filter kids" */
+	char *path; /* of a file: `text`, in the policy's folder unless it begins with "/" */
+	struct policy_mark at; /* where it is written first */
+	struct addrset *addrs; /* NULL: not known */
+};
+/* Which of a packet's addresses is to be in it. */
+enum policy_side { POLICY_EITHER, POLICY_SRC, POLICY_DST };
+struct policy_set_use {
+	const struct policy_set *set;
+	enum policy_side side;
+};
+
+/*
+ * What a class asks for beside its packets' bytes, or by what is outside of the policy. n 0: no
+ * such criterion; kinds are joined by AND, entries of one by OR.
  */
 #define POLICY_MARK_OWN 0x7fc00000u /* bits of a packet's mark that are weir's: gw/rule.h */
 #define POLICY_IFNAME 16	    /* bytes with a NUL: IFNAMSIZ */
@@ -109,7 +132,8 @@ struct policy_beside {
 	struct policy_fwmark *mark;
 	uint8_t (*mac)[6]; /* of who sent the frame */
 	struct policy_ifname *in;
-	size_t n_mark, n_mac, n_in;
+	struct policy_set_use *set;
+	size_t n_mark, n_mac, n_in, n_set;
 	struct policy_mark at; /* of the first of them */
 };
 
@@ -228,6 +252,8 @@ struct policy {
 	struct policy_net *inside; /* whose hosts host-max counts; default: private ranges */
 	size_t n_inside;
 	bool inside_set;
+	struct policy_set **set;
+	size_t n_set;
 };
 
 /*
@@ -308,6 +334,9 @@ int policy_print(const struct policy *p, FILE *out);
 bool policy_beside_covers(const struct policy_beside *a, const struct policy_beside *const *all,
 			  size_t n);
 
+/* What a set holds from now on; takes it over. */
+void policy_set_give(struct policy *p, size_t number, struct addrset *addrs);
+
 const struct policy_link *policy_find_link(const struct policy *p, const char *name);
 /* By path ("work/ssh"); NULL when there is none. */
 const struct policy_class *policy_find_class(const struct policy_link *l, const char *path);
@@ -340,6 +369,7 @@ const char *policy_linklayer_name(enum policy_linklayer l);
 const char *policy_direction_name(enum policy_direction d);
 const char *policy_around_name(enum policy_around a);
 const char *policy_backend_name(enum policy_backend b);
+const char *policy_side_name(enum policy_side s);
 /* "ef", "cs5", "af41", or "13" where it has no name. buf: at least 8 bytes. */
 const char *policy_dscp_name(unsigned dscp, char buf[8]);
 /* A name or a number 0-63; -1 when it is neither. */

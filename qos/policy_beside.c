@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Criteria of a class that its packets' bytes do not tell: firewall mark, sender's MAC address,
- * the interface by which a packet came.
+ * the interface by which a packet came; and sets (policy_set.c).
  */
 #include "qos/policy_impl.h"
 
@@ -22,8 +22,7 @@ static void *grow(struct reader *rd, void *v, size_t n, size_t size)
 	return more;
 }
 
-/* The class's criteria of this kind, made when the first is written. */
-static struct policy_beside *beside_of(struct reader *rd, const struct ynode *v, void *obj)
+struct policy_beside *policy_beside_of(struct reader *rd, const struct ynode *v, void *obj)
 {
 	struct policy_class *c = obj;
 
@@ -69,7 +68,7 @@ static bool one_mark(struct reader *rd, const struct policy_key *k, const struct
 		     void *obj)
 {
 	const char *s = value_scalar(rd, k, v);
-	struct policy_beside *b = s ? beside_of(rd, v, obj) : NULL;
+	struct policy_beside *b = s ? policy_beside_of(rd, v, obj) : NULL;
 	struct policy_fwmark m, *more;
 
 	if (!b)
@@ -135,7 +134,7 @@ static bool one_mac(struct reader *rd, const struct policy_key *k, const struct 
 		    void *obj)
 {
 	const char *s = value_scalar(rd, k, v);
-	struct policy_beside *b = s ? beside_of(rd, v, obj) : NULL;
+	struct policy_beside *b = s ? policy_beside_of(rd, v, obj) : NULL;
 	uint8_t mac[6];
 	void *more;
 
@@ -174,7 +173,7 @@ static bool one_in(struct reader *rd, const struct policy_key *k, const struct y
 {
 	const struct policy_key name = {.name = k->name};
 	const char *s = value_scalar(rd, k, v);
-	struct policy_beside *b = s ? beside_of(rd, v, obj) : NULL;
+	struct policy_beside *b = s ? policy_beside_of(rd, v, obj) : NULL;
 	struct policy_ifname *to;
 	char *checked = NULL;
 	size_t n;
@@ -209,6 +208,7 @@ void policy_beside_free(struct policy_beside *b)
 	free(b->mark);
 	free(b->mac);
 	free(b->in);
+	free(b->set);
 	free(b);
 }
 
@@ -259,14 +259,15 @@ static bool ins_cover(const struct policy_beside *a, const struct policy_beside 
 bool policy_beside_covers(const struct policy_beside *a, const struct policy_beside *const *all,
 			  size_t n)
 {
-	bool mark = !a->n_mark, mac = !a->n_mac, in = !a->n_in;
+	bool mark = !a->n_mark, mac = !a->n_mac, in = !a->n_in, set = !a->n_set;
 
 	for (size_t i = 0; i < n; i++) {
 		mark |= marks_cover(a, all[i]);
 		mac |= macs_cover(a, all[i]);
 		in |= ins_cover(a, all[i]);
+		set |= policy_sets_cover(a, all[i]);
 	}
-	return mark && mac && in;
+	return mark && mac && in && set;
 }
 
 static void begin(FILE *out, int depth, const char *key)
@@ -310,6 +311,7 @@ void policy_beside_print(FILE *out, int depth, const struct policy_beside *b)
 	}
 	if (b->n_in)
 		fputs("]\n", out);
+	policy_sets_print(out, depth, b);
 }
 
 /* [bits of IPv4, bits of IPv6] */

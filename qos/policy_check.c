@@ -211,12 +211,16 @@ static void check_class(struct reader *rd, const struct class_draft *d)
 		complain(rd, POLICY_ERROR, c->mark, "a class needs \"name\"");
 	/* a key that is none may have been meant for a criterion: one error, not two */
 	if (!c->is_default && lacks(d, CK_MATCH) && lacks(d, CK_DSCP) && lacks(d, CK_MARK) &&
-	    lacks(d, CK_MAC) && lacks(d, CK_IN_INTERFACE) &&
+	    lacks(d, CK_MAC) && lacks(d, CK_IN_INTERFACE) && lacks(d, CK_SET) &&
 	    !(d->bad & (BIT(CK_DEFAULT) | UNKNOWN_KEY)))
 		complain(rd, POLICY_ERROR, c->mark,
 			 "%s can never match: it has no criterion (match, dscp, mark, mac, "
-			 "in-interface) and is not the default",
+			 "in-interface, set) and is not the default",
 			 policy_label(c).s);
+	if (has(d, CK_SET) && c->link->backend == POLICY_BACKEND_KERNEL)
+		complain(rd, POLICY_ERROR, policy_key_mark(d, CK_SET),
+			 "set needs backend \"queue\" or \"mark\": with \"kernel\" the kernel "
+			 "classifies, and its filters do not know what a set holds");
 	check_place(rd, d);
 	if (lacks(d, CK_CLASSES))
 		check_queue(rd, d);

@@ -5,6 +5,7 @@
  *   policy_read.c   walks the tree by the tables of keys
  *   policy_value.c  one value into one field
  *   policy_beside.c  criteria beside a packet's bytes
+ *   policy_set.c    sets of addresses
  *   policy_fill.c   defaults and effective values
  *   policy_check.c, policy_check_rate.c  what cannot hold
  *   policy_compile.c  the filters' programs
@@ -35,6 +36,7 @@ enum class_key {
 	CK_MARK,
 	CK_MAC,
 	CK_IN_INTERFACE,
+	CK_SET,
 	CK_DEFAULT,
 	CK_MIN,
 	CK_MAX,
@@ -161,6 +163,7 @@ bool value_marks(struct reader *, const struct policy_key *, const struct ynode 
 bool value_macs(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_in_interfaces(struct reader *, const struct policy_key *, const struct ynode *,
 			 void *);
+bool value_sets(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_inside(struct reader *, const struct policy_key *, const struct ynode *, void *);
 
 /* What those are made of. The text of a scalar; NULL: complained of. */
@@ -194,7 +197,18 @@ void policy_beside_print(FILE *out, int depth, const struct policy_beside *b);
 /* policy_print.c: text as YAML reads it back. */
 void policy_put_text(FILE *out, const char *text);
 
-/* policy_net.c: the networks that are inside when none are written. false: no memory */
+/* policy_set.c */
+void policy_sets_free(struct policy *p);
+void policy_sets_print(FILE *out, int depth, const struct policy_beside *b);
+bool policy_sets_cover(const struct policy_beside *a, const struct policy_beside *b);
+/* policy_beside.c: the class's criteria, made when the first is written; NULL: no memory */
+struct policy_beside *policy_beside_of(struct reader *rd, const struct ynode *v, void *obj);
+
+/* policy_net.c: a network or an address; false: *why it is none. */
+bool policy_parse_net(const char *s, struct policy_net *net, const char **why);
+/* Clears what is behind the prefix; whether there was anything. */
+bool policy_clear_host_bits(struct policy_net *net);
+/* The networks that are inside when none are written. false: no memory */
 bool policy_inside_default(struct policy *p);
 
 /* policy_fill.c, policy_check.c: for one link. Fill first; check tells what is wrong. */
@@ -227,5 +241,6 @@ extern const char *const policy_linklayer_names[];
 extern const char *const policy_direction_names[];
 extern const char *const policy_around_names[];
 extern const char *const policy_backend_names[];
+extern const char *const policy_side_names[];
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool parse_net(const char *s, struct policy_net *net, const char **why)
+bool policy_parse_net(const char *s, struct policy_net *net, const char **why)
 {
 	char addr[INET6_ADDRSTRLEN];
 	const char *slash = strchr(s, '/');
@@ -39,8 +39,7 @@ static bool parse_net(const char *s, struct policy_net *net, const char **why)
 	return true;
 }
 
-/* Clears what is behind the prefix; whether there was anything. */
-static bool clear_host_bits(struct policy_net *net)
+bool policy_clear_host_bits(struct policy_net *net)
 {
 	bool any = false;
 
@@ -62,12 +61,12 @@ static bool one_net(struct reader *rd, const struct policy_key *k, const struct 
 
 	if (!s)
 		return false;
-	if (!parse_net(s, &net, &why)) {
+	if (!policy_parse_net(s, &net, &why)) {
 		complain(rd, POLICY_ERROR, v->at, "%s \"%s\" %s", k->name, policy_shown(s).s,
 			 why);
 		return false;
 	}
-	if (clear_host_bits(&net)) {
+	if (policy_clear_host_bits(&net)) {
 		char addr[INET6_ADDRSTRLEN];
 
 		inet_ntop(net.family == 4 ? AF_INET : AF_INET6, net.addr, addr, sizeof(addr));

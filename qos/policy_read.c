@@ -23,6 +23,7 @@ const struct policy_key policy_class_keys[CK_N] = {
 	[CK_MARK] = {"mark", value_marks},
 	[CK_MAC] = {"mac", value_macs},
 	[CK_IN_INTERFACE] = {"in-interface", value_in_interfaces},
+	[CK_SET] = {"set", value_sets},
 	[CK_DEFAULT] = {"default", value_bool, C(is_default)},
 	[CK_MIN] = {"min", value_share, C(min), 1, POLICY_RATE_MAX},
 	[CK_MAX] = {"max", value_share, C(max), 1, POLICY_RATE_MAX},

@@ -39,6 +39,8 @@ const char *const policy_direction_names[] = {
 	[POLICY_INGRESS] = "ingress",
 	NULL,
 };
+const char *const policy_side_names[] = {
+	[POLICY_EITHER] = "either", [POLICY_SRC] = "src", [POLICY_DST] = "dst", NULL};
 const char *const policy_backend_names[] = {
 	[POLICY_BACKEND_QUEUE] = "queue",
 	[POLICY_BACKEND_MARK] = "mark",
@@ -80,6 +82,11 @@ const char *policy_linklayer_name(enum policy_linklayer l)
 const char *policy_direction_name(enum policy_direction d)
 {
 	return policy_direction_names[d];
+}
+
+const char *policy_side_name(enum policy_side i)
+{
+	return policy_side_names[i];
 }
 
 const char *policy_backend_name(enum policy_backend b)

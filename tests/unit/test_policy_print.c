@@ -68,6 +68,12 @@ static void same_beside(const struct policy_beside *a, const struct policy_besid
 	assert_int_equal(a->n_mark, b->n_mark);
 	assert_int_equal(a->n_mac, b->n_mac);
 	assert_int_equal(a->n_in, b->n_in);
+	assert_int_equal(a->n_set, b->n_set);
+	for (size_t i = 0; i < a->n_set; i++) {
+		assert_string_equal(a->set[i].set->text, b->set[i].set->text);
+		assert_int_equal(a->set[i].set->nft, b->set[i].set->nft);
+		assert_int_equal(a->set[i].side, b->set[i].side);
+	}
 	for (size_t i = 0; i < a->n_mark; i++)
 		assert_true(a->mark[i].value == b->mark[i].value &&
 			    a->mark[i].mask == b->mark[i].mask);
@@ -210,6 +216,7 @@ static const char *pick(const char *const *v, uint32_t n)
 }
 
 static const char *const arounds[] = {"bridge", "flowtable", "xdp", "filter", "qdisc"};
+static bool kernel; /* of the link: it has no sets */
 static const char *const backends[] = {"queue", "mark", "kernel"};
 static const char *const scheds[] = {"fifo", "fair", "drr", "wfq", "priority"};
 static const char *const isos[] = {"flows", "srchost", "dsthost", "dual-srchost",
@@ -271,6 +278,10 @@ static void add_classes(int depth, const char *sched, uint32_t kbit)
 		      0x7u | 1u << rnd(20));
 		MAYBE(", mac: ['02:00:00:00:%02x:01', 02-00-00-00-00-%02X]", rnd(256),
 		      rnd(256));
+		if (!kernel)
+			MAYBE(", set: [hosts%u.txt, {nft: inet filter s%u, match: src}, {file: "
+			      "'a b/#:%u'}]",
+			      rnd(3), rnd(3), rnd(3));
 		MAYBE(", in-interface: ['eth%u.7', \"a'*\", br-%u*]", rnd(9), rnd(9));
 		if (strcmp(sched, "priority") == 0)
 			add(", priority: %d", (int)rnd(20) - 10);
@@ -308,7 +319,13 @@ static void random_policies(void **state)
 			add("- {name: l%u, rate: %ukbit, scheduler: %s", l, kbit, sched);
 			MAYBE(", interface: eth%u", 3 * l + rnd(3));
 			MAYBE(", direction: %s", rnd(2) ? "egress" : "ingress");
-			MAYBE(", backend: %s", pick(backends, 3));
+			kernel = false;
+			if (rnd(2)) {
+				uint32_t b = rnd(3);
+
+				add(", backend: %s", backends[b]);
+				kernel = b == 2;
+			}
 			MAYBE(", accepted-warnings: [%s, %s]", pick(arounds, 5),
 			      pick(arounds, 5));
 			MAYBE(", capture: ['src net 10.0.0.0/8', 'ip6 and tcp[0] = %u']",
