@@ -43,6 +43,7 @@ struct run {
 	struct tc_can can;
 	int tc_lock; /* -1: none */
 	int signals;
+	bool core_dumps;
 	bool journal; /* lines go to systemd's journal: their level in front */
 	bool stop;
 	/* of a reload that is under way */
@@ -281,8 +282,10 @@ static int open_outside(struct run *r, const struct privilege_user *u, char *err
 	struct control_ops ops = {on_status, on_stats, on_reload, r};
 	bool loopback;
 
-	r->control = control_open(r->socket, u ? u->uid : (uid_t)-1, u ? u->gid : (gid_t)-1,
-				  &ops, err, size);
+	/* its group's only: root finds out whether it is dead, whatever root may do otherwise
+	 */
+	r->control =
+		control_open(r->socket, (uid_t)-1, u ? u->gid : (gid_t)-1, &ops, err, size);
 	if (!r->control)
 		return -1;
 	if (!r->listen)
@@ -309,6 +312,14 @@ static int open_tc_lock(struct run *r)
 	return r->tc_lock;
 }
 
+static int set_core_dumps(const struct run *r, char *err, size_t size)
+{
+	if (!privilege_core_dumps(r->core_dumps))
+		return 0;
+	snprintf(err, size, "core dumps: %s", strerror(errno));
+	return -1;
+}
+
 static int start(struct run *r, char *err, size_t size)
 {
 	struct gateway_opts o = {.policy = r->policy,
@@ -320,7 +331,7 @@ static int start(struct run *r, char *err, size_t size)
 	char unheard[200];
 	bool second;
 
-	if (privilege_check(err, size) ||
+	if (set_core_dumps(r, err, size) || privilege_check(err, size) ||
 	    (r->user && privilege_find(r->user, &user, err, size)))
 		return -1;
 	if (open_outside(r, r->user ? &user : NULL, err, size))
@@ -337,6 +348,8 @@ static int start(struct run *r, char *err, size_t size)
 	o.tc_lock = open_tc_lock(r);
 	/* all that follows needs CAP_NET_ADMIN and nothing else */
 	if (privilege_drop(r->user ? &user : NULL, err, size))
+		return -1;
+	if (set_core_dumps(r, err, size))
 		return -1;
 	r->gateway = gateway_open(&o, &second, err, size);
 	if (!r->gateway)
@@ -459,6 +472,7 @@ static int run(int argc, char **argv)
 						{"metrics-name", required_argument, NULL, 'n'},
 						{"user", required_argument, NULL, 'u'},
 						{"queue-from", required_argument, NULL, 'q'},
+						{"core-dumps", no_argument, NULL, 'c'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
 	struct run r = {.socket = CONTROL_PATH, .signals = -1, .tc_lock = -1};
@@ -486,6 +500,9 @@ static int run(int argc, char **argv)
 						 optarg);
 			r.queue_from = (uint16_t)n;
 			break;
+		case 'c':
+			r.core_dumps = true;
+			break;
 		case 'h':
 			return cmd_help(&cmd_run);
 		default:
@@ -505,7 +522,7 @@ static int run(int argc, char **argv)
 const struct cmd cmd_run = {
 	.name = "run",
 	.args = "POLICY [--socket PATH] [--metrics ADDR:PORT] [--metrics-name NAME] [--user "
-		"NAME]",
+		"NAME] [--core-dumps]",
 	.line = "The gateway: shapes what leaves by the policy's interfaces, in the foreground",
 	.help = "  POLICY               a file; every link in it needs an \"interface\"\n"
 		"  --socket PATH        where `weir status`, stats, top and reload ask\n"
@@ -514,7 +531,9 @@ const struct cmd cmd_run = {
 		"  --metrics-name NAME  a name by which the metrics may be asked for, beside\n"
 		"                       addresses, localhost and this host's own\n"
 		"  --user NAME          become this user when all is set up\n"
-		"  --queue-from N       first netfilter queue number to use (21000)\n\n"
+		"  --queue-from N       first netfilter queue number to use (21000)\n"
+		"  --core-dumps         let a crash leave a core dump, which holds headers of "
+		"packets\n\n"
 		"Signals: SIGHUP reads the policy again; SIGTERM and SIGINT let go all that "
 		"is\n"
 		"held, in order, and end it. Needs root, or CAP_NET_ADMIN; keeps only that.\n"

@@ -3,6 +3,7 @@
 #include "gw/fail.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,6 +97,7 @@ int control_listen(const char *path, uid_t uid, gid_t gid, struct control_file *
 {
 	struct sockaddr_un a;
 	struct stat st;
+	bool keep;
 	int fd;
 
 	if (address(path, &a, err, errsize) || make_folder(path, err, errsize) ||
@@ -110,7 +112,10 @@ int control_listen(const char *path, uid_t uid, gid_t gid, struct control_file *
 		close(fd);
 		return -1;
 	}
-	if (chown(path, uid, gid) || lstat(path, &st) || listen(fd, BACKLOG)) {
+	/* a service manager may have forbidden to give files away where nothing is to be given
+	 */
+	keep = uid == (uid_t)-1 && gid == (gid_t)-1;
+	if ((!keep && chown(path, uid, gid)) || lstat(path, &st) || listen(fd, BACKLOG)) {
 		fail_with(err, errsize, "socket %s: %s", path, strerror(errno));
 		unlink(path);
 		close(fd);

@@ -78,6 +78,16 @@ int privilege_allow_realtime(void)
 	return setrlimit(RLIMIT_RTPRIO, &r);
 }
 
+int privilege_core_dumps(bool allowed)
+{
+	const struct rlimit none = {0, 0};
+
+	/* the limit does not hold for dumps that a program takes (core(5)), the flag does */
+	if (!allowed && setrlimit(RLIMIT_CORE, &none))
+		return -1;
+	return prctl(PR_SET_DUMPABLE, allowed ? 1L : 0L, 0L, 0L, 0L);
+}
+
 static int become(const struct privilege_user *u, char *err, size_t errsize)
 {
 	if (prctl(PR_SET_KEEPCAPS, 1L))
@@ -89,14 +99,21 @@ static int become(const struct privilege_user *u, char *err, size_t errsize)
 	return 0;
 }
 
+static bool has_that_alone(void)
+{
+	struct __user_cap_data_struct data[2];
+
+	return !get_caps(data) && data[0].permitted == KEEP && data[0].effective == KEEP &&
+	       !data[0].inheritable && !data[1].permitted && !data[1].effective &&
+	       !data[1].inheritable;
+}
+
 /* What was given up must be gone: a privilege that is only believed to be gone is a hole. */
 static int verify(const struct privilege_user *u, char *err, size_t errsize)
 {
-	struct __user_cap_data_struct data[2];
 	uid_t r, e, s;
 
-	if (get_caps(data) || data[0].permitted != KEEP || data[0].effective != KEEP ||
-	    data[0].inheritable || data[1].permitted || data[1].effective)
+	if (!has_that_alone())
 		return fail_with(err, errsize, "capabilities could not be given up");
 	if (!u)
 		return 0;
@@ -118,7 +135,8 @@ int privilege_drop(const struct privilege_user *u, char *err, size_t errsize)
 	if (u && (u->uid != getuid() || u->uid != geteuid()) && become(u, err, errsize))
 		return -1;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L);
-	if (set_caps(KEEP))
+	/* a service manager that gave it no more may have forbidden the call */
+	if (!has_that_alone() && set_caps(KEEP))
 		return fail_with(err, errsize, "capabilities: %s", strerror(errno));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L))
 		return fail_with(err, errsize, "no new privileges: %s", strerror(errno));

@@ -3,6 +3,7 @@
 #ifndef WEIR_GW_PRIVILEGE_H
 #define WEIR_GW_PRIVILEGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,6 +22,12 @@ int privilege_check(char *err, size_t errsize);
  * which they may then choose without any capability. 0, or -1 with errno: not permitted.
  */
 int privilege_allow_realtime(void);
+/*
+ * Whether the kernel may write this process's memory, headers of packets among it, to a file or
+ * to whoever collects such files; it can then be looked into by other processes of its user as
+ * well. Becoming another user forgets it. 0, or -1 with errno.
+ */
+int privilege_core_dumps(bool allowed);
 /*
  * Gives up all but CAP_NET_ADMIN, for ever. u NULL: stays the user that it is. To be called
  * before any thread is made. 0, or -1 with one line in err.

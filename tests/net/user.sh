@@ -23,7 +23,7 @@ ok "it starts as nobody" weir_start "$own/p.yaml" --user nobody
 is "it is nobody" "$(awk '/^Uid/ { print $2, $3, $4 }' /proc/$weir_pid/status)" "$(id -u nobody) $(id -u nobody) $(id -u nobody)"
 is "with CAP_NET_ADMIN alone" "$(awk '/^Cap(Eff|Prm)/ { print $2 }' /proc/$weir_pid/status | sort -u)" 0000000000001000
 is "the folder of its socket is root's" "$(stat -c %u:%a /run/weir/new)" 0:755
-is "its socket is its own" "$(stat -c %U:%a "$sock")" nobody:660
+is "its socket is root's and its group's" "$(stat -c %U:%G:%a "$sock")" "root:$(id -gn nobody):660"
 status 0 "status" status --socket "$sock"
 ok "packets pass" in_i ping -c 1 -W 5 10.77.2.2
 ok "and are counted" until_ok 30 sh -c "'$WEIR' stats --json --socket $sock | grep -q '\"received\": [1-9]'"

@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -295,6 +296,19 @@ static void drop_and_exec(void)
 	wrong("/bin/cat: %s", strerror(errno));
 }
 
+static void dump_or_not(void)
+{
+	struct rlimit r = {7, 7};
+
+	EXPECT(privilege_core_dumps(true) == 0);
+	EXPECT(prctl(PR_GET_DUMPABLE, 0L, 0L, 0L, 0L) == 1);
+	EXPECT(privilege_core_dumps(false) == 0);
+	EXPECT(prctl(PR_GET_DUMPABLE, 0L, 0L, 0L, 0L) == 0);
+	EXPECT(getrlimit(RLIMIT_CORE, &r) == 0 && r.rlim_cur == 0 && r.rlim_max == 0);
+	/* again is no harm */
+	EXPECT(privilege_core_dumps(false) == 0);
+}
+
 static void in_child(void (*fn)(void))
 {
 	const char *said;
@@ -345,6 +359,15 @@ static void test_nothing(void **state)
 		fail_msg("%s", said);
 }
 
+static void test_core_dumps(void **state)
+{
+	const char *said = child(dump_or_not); /* by anybody */
+
+	(void)state;
+	if (*said)
+		fail_msg("%s", said);
+}
+
 static void test_exec(void **state)
 {
 	const char *said;
@@ -365,7 +388,8 @@ int main(void)
 		cmocka_unit_test(test_find),	cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_nobody),	cmocka_unit_test(test_root),
 		cmocka_unit_test(test_service), cmocka_unit_test(test_without),
-		cmocka_unit_test(test_nothing), cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_nothing), cmocka_unit_test(test_core_dumps),
+		cmocka_unit_test(test_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
