@@ -73,6 +73,10 @@ router_up() {
 	ip -n "$ns-o" route add default via 10.77.2.1
 	ip -n "$ns-i" -6 route add default via fd77:1::1
 	ip -n "$ns-o" -6 route add default via fd77:2::1
+	# What comes to an end is brought to one processor in the order in which it was sent: whoever
+	# sends may be on one now and on the other then (weir's thread, the kernel's own timers), and
+	# their backlogs are emptied in any order.
+	for n in i o; do ip netns exec "$ns-$n" sh -c 'echo 1 >/sys/class/net/e/queues/rx-0/rps_cpus' 2>/dev/null; done
 	in_r sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 	until_ok 10 in_i ping -c 1 -W 1 10.77.2.2 && until_ok 10 in_i ping -6 -c 1 -W 1 fd77:2::2
 }

@@ -21,6 +21,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -120,6 +121,22 @@ static void end(int sig)
 	ended = 1;
 }
 
+/*
+ * Stays on the processor where it is: each has its own backlog of packets that come from a veth,
+ * so those of a sender that moves may overtake each other before anybody else has seen them.
+ */
+static void stay(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 static int do_send(const char *host, const char *port, const struct options *o)
 {
 	static int fd[FLOWS_MAX];
@@ -130,6 +147,7 @@ static int do_send(const char *host, const char *port, const struct options *o)
 	socklen_t len;
 	uint64_t begin, failed = 0, i;
 
+	stay();
 	if (resolve(host, port, &to, &len))
 		return die(host);
 	for (i = 0; i < o->flows; i++) {
