@@ -56,9 +56,15 @@ static void print_health(const json_t *h)
 static void print_queue(const json_t *l, const json_t *health)
 {
 	print_health(health);
-	printf("  kernel     queue %" PRIu64 ", at most %" PRIu64
-	       " packets held%s; large segments %s\n",
-	       ask_number(l, "queue_number"), ask_number(l, "held_max"),
+	printf("  kernel     queue %" PRIu64 " and, read first, %" PRIu64 " (%" PRIu64
+	       " rules%s); at most %" PRIu64 " packets held%s; large segments %s\n",
+	       ask_number(l, "queue_number"), ask_number(l, "first_queue_number"),
+	       ask_number(l, "first_queue_rules"),
+	       ask_number(l, "first_queue_untold")
+		       ? "; it cannot tell all packets of the classes that are promised "
+			 "something"
+		       : "",
+	       ask_number(l, "held_max"),
 	       ask_true(l, "linear_search") ? " (this kernel searches a list for each verdict)"
 					    : "",
 	       ask_true(l, "whole_segments") ? "taken whole" : "cut before the queue");

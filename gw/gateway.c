@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "gw/gateway_priv.h"
+#include "gw/protect.h"
 #include "qos/segment.h"
 
 #define HELD_MAX 60000u	 /* below NFQ_HELD_MAX: our limits bite before the kernel's */
@@ -146,39 +147,71 @@ static struct engine *first_engine(struct gateway *g, const struct policy *p, st
 	return e;
 }
 
-/* Queue, engine, worker; of a link whose interface was looked at. */
+/*
+ * A link's two queues, with numbers in a row: what came by `first` is read before what came by
+ * the other. 0, or -1 with nothing left.
+ */
+static int open_queues(const struct glink *to, struct worker_conf *w, char *err, size_t errsize)
+{
+	struct nfq_conf q = {.number = to->queue,
+			     .gso = gateway_gso(to->link),
+			     .maxlen = to->held_max + ON_THE_WAY,
+			     /* what is not read is lost at the tail, early and seen; the
+			      * kernel doubles this */
+			     .rcvbuf = ON_THE_WAY * NFQ_PER_HEADER / 2};
+
+	w->queue = nfq_open(&q, err, errsize);
+	if (!w->queue)
+		return -1;
+	q.number = to->first;
+	w->first = nfq_open(&q, err, errsize);
+	if (w->first)
+		return 0;
+	nfq_close(w->queue);
+	w->queue = NULL;
+	return -1;
+}
+
+/* Queues, engine, worker; of a link whose interface was looked at. */
 static int open_worker(struct gateway *g, const struct policy *p, struct glink *to,
 		       struct build_link *built, char *err, size_t errsize)
 {
 	const struct policy_link *l = to->link;
 	struct worker_conf w = {
 		.policy = p, .link = l, .classid = gkernel_classids(l, &to->tc)};
-	struct nfq_conf q = {.gso = gateway_gso(l)};
 	uint16_t from = g->o.queue_from ? g->o.queue_from : GATEWAY_QUEUE_FROM;
-	int number = nfq_free_numbers(from, 1);
+	int number = nfq_free_numbers(from, 2);
 
 	if (number < 0)
 		return fail_with(err, errsize, "link %s: no free queue number from %u on: %s",
 				 l->name, from, strerror(errno));
 	to->queue = (uint16_t)number;
+	to->first = (uint16_t)(number + 1);
 	w.engine = first_engine(g, p, to, built, err, errsize);
 	if (!w.engine)
 		return -1;
-	q.number = to->queue;
-	q.maxlen = to->held_max + ON_THE_WAY;
-	/* what is not read is lost at the tail, early and seen; the kernel doubles this */
-	q.rcvbuf = ON_THE_WAY * NFQ_PER_HEADER / 2;
 	w.held_max = to->held_max;
 	w.mtu = to->iface.there ? to->iface.mtu : MTU_USUAL;
-	w.queue = nfq_open(&q, err, errsize);
-	if (w.queue)
+	if (!open_queues(to, &w, err, errsize))
 		to->worker = worker_new(&w, err, errsize);
 	if (to->worker)
 		return 0;
-	if (w.queue)
-		nfq_close(w.queue);
+	nfq_close(w.queue);
+	nfq_close(w.first);
 	engine_free(w.engine);
 	return -1;
+}
+
+int gateway_protect(const struct gateway *g, struct glink *to, char *err, size_t errsize)
+{
+	struct protect p;
+
+	if (protect_build(&p, to->link))
+		return fail_with(err, errsize, "link %s: %s", to->link->name, strerror(ENOMEM));
+	to->first_rules = rules_protect(g->rules) ? (unsigned)p.n_rule : 0;
+	to->untold = rules_protect(g->rules) ? p.untold : p.promised;
+	protect_free(&p);
+	return 0;
 }
 
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
@@ -191,7 +224,8 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 				 l->interface, strerror(errno));
 	if (gkernel_prepare(g, p, l, &to->iface, &to->tc, r, err, errsize))
 		return -1;
-	if (!gateway_has_queue(l) || !open_worker(g, p, to, built, err, errsize))
+	if (!gateway_has_queue(l) || (!gateway_protect(g, to, err, errsize) &&
+				      !open_worker(g, p, to, built, err, errsize)))
 		return 0;
 	gkernel_forget(&to->tc);
 	return -1;
@@ -207,29 +241,54 @@ void gateway_link_close(struct glink *l)
 	*l = (struct glink){0};
 }
 
+/* What goes to the queue of each that is read first; v[i].protect is in p. */
+static int protect(const struct glink *link, size_t n, struct rule_link *v, struct protect *p)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!link[i].worker)
+			continue;
+		if (protect_build(&p[k], link[i].link))
+			return -1;
+		v[k].protect = &p[k];
+		k++;
+	}
+	return 0;
+}
+
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize)
 {
 	struct rule_link *v = calloc(n + 1, sizeof(*v));
 	const struct policy_link **claim = calloc(n + 1, sizeof(const struct policy_link *));
+	struct protect *p = calloc(n + 1, sizeof(*p));
 	size_t queues = 0;
 	int failed;
 
-	if (!v || !claim) {
+	if (!v || !claim || !p) {
 		free(v);
 		free(claim);
+		free(p);
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	}
 	for (size_t i = 0; i < n; i++) {
 		assert(link[i].link);
 		claim[i] = link[i].link;
 		if (link[i].worker)
-			v[queues++] = (struct rule_link){link[i].link->interface, link[i].queue,
-							 link[i].link->direction};
+			v[queues++] = (struct rule_link){
+				.interface = link[i].link->interface,
+				.queue = link[i].queue,
+				.first = link[i].first,
+				.direction = link[i].link->direction,
+			};
 	}
-	failed = rules_claim(g->rules, claim, n)
+	failed = protect(link, n, v, p) || rules_claim(g->rules, claim, n)
 			 ? fail_with(err, errsize, "%s", strerror(ENOMEM))
 			 : rules_set(g->rules, v, queues, g->dscp, err, errsize);
+	for (size_t i = 0; i < n; i++)
+		protect_free(&p[i]);
+	free(p);
 	free(v);
 	free(claim);
 	return failed;

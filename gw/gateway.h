@@ -115,6 +115,9 @@ struct gateway_link {
 	bool programmed; /* the classes are there, as far as weir knows */
 	/* What belongs to the queue and its thread; backend kernel has none: zero. */
 	uint16_t queue;
+	uint16_t first_queue; /* the one that is read first */
+	unsigned first_rules; /* by which packets go to it */
+	unsigned untold;      /* classes with promises of which not all packets can be told */
 	bool segments; /* large segments are taken whole, as far as the kernel has said */
 	bool linear;   /* the kernel searches a list: held_max is small for that */
 	uint32_t held_max;

@@ -65,11 +65,13 @@ struct glink {
 	struct gkernel_gone gone;
 	struct gservice service;
 	struct ifwatch_state iface;
-	uint16_t queue;
+	uint16_t queue, first; /* numbers of its queue, and of the one that is read first */
+	unsigned first_rules;	 /* by which packets go to the latter */
+	unsigned untold;	 /* promised classes of which not all packets can be told */
 	uint32_t held_max;
 	uint8_t key[16]; /* of the engine's hashes: a reload keeps it, and so flows their state
 			  */
-	struct nfq_kernel kernel;
+	struct nfq_kernel kernel; /* both queues together */
 	struct told told[LOSS_N];
 	uint64_t refused; /* changes of the queue: what was told of them */
 	char **warning;
@@ -126,6 +128,8 @@ struct engine *gateway_engine(const struct policy *p, const struct glink *to, ch
 int gateway_link_open(struct gateway *g, const struct policy *p, const struct policy_link *l,
 		      struct glink *to, struct build_link *built, struct policy_report *r,
 		      char *err, size_t errsize);
+/* Notes what goes to the queue that is read first. 0, or -1 with one line in err. */
+int gateway_protect(const struct gateway *g, struct glink *to, char *err, size_t errsize);
 /* Packets that a link's queue holds at most. */
 uint32_t gateway_held_max(const struct gateway *g);
 /* Everything held is accepted; the queue goes. What the kernel was told stays. */

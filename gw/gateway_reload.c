@@ -136,7 +136,12 @@ static int prepare_same(struct gateway *g, struct change *c, struct next *n,
 				 l->interface, strerror(errno));
 	if (gkernel_prepare(g, c->policy, l, &n->link.iface, &n->link.tc, r, err, errsize))
 		return -1;
-	return n->link.worker ? prepare_worker(c, n, n->old, err, errsize) : 0;
+	if (!n->link.worker)
+		return 0;
+	return gateway_protect(g, &n->link, err, errsize) ||
+			       prepare_worker(c, n, n->old, err, errsize)
+		       ? -1
+		       : 0;
 }
 
 static void hold(struct worker *w, void *arg)

@@ -111,6 +111,9 @@ static void copy_worker(struct gateway_link *to, const struct gateway *g, const 
 	struct visit v = {.to = to};
 
 	to->queue = l->queue;
+	to->first_queue = l->first;
+	to->first_rules = l->first_rules;
+	to->untold = l->untold;
 	to->linear = g->linear;
 	to->held_max = l->held_max;
 	to->kernel_dropped = l->kernel.dropped;

@@ -7,7 +7,7 @@
 #include "gw/around.h"
 #include "gw/gateway_priv.h"
 
-#define QUEUES_MAX 256
+#define QUEUES_MAX 512
 #define LOOK_EVERY (UINT64_C(10) * 1000000000)
 #define TELL_EVERY (UINT64_C(60) * 1000000000)
 
@@ -304,10 +304,18 @@ static void read_kernel(struct gateway *g)
 	struct nfq_kernel v[QUEUES_MAX];
 	int n = nfq_kernel_queues(v, QUEUES_MAX);
 
-	for (int k = 0; k < n; k++)
-		for (size_t i = 0; i < g->n_link; i++)
-			if (g->link[i].worker && g->link[i].queue == v[k].number)
-				g->link[i].kernel = v[k];
+	for (size_t i = 0; i < g->n_link && n >= 0; i++) {
+		struct glink *l = &g->link[i];
+		struct nfq_kernel all = {.number = l->queue};
+
+		for (int k = 0; k < n && l->worker; k++)
+			if (v[k].number == l->queue || v[k].number == l->first) {
+				all.waiting += v[k].waiting;
+				all.dropped += v[k].dropped;
+				all.user_dropped += v[k].user_dropped;
+			}
+		l->kernel = all;
+	}
 }
 
 void gateway_tick(struct gateway *g)

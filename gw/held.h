@@ -17,6 +17,7 @@ struct held_packet {
 	uint32_t indev; /* as in nfq_packet */
 	uint8_t mac[6];
 	bool has_mac;
+	uint8_t lane; /* the owner's: by which of its queues it came */
 	union {
 		uint32_t caplen; /* in use */
 		uint32_t next;	 /* free */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table: made, changed and looked at, in transactions (libnftnl's batches). */
-#include "gw/rule.h"
+#include "gw/rule_expr.h"
+
+#include "gw/protect.h" /* before linux/netfilter.h, for netinet/in.h */
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,11 +24,11 @@
 #include "gw/claim.h"
 #include "gw/fail.h"
 #include "gw/nft_batch.h"
-#include "gw/rule_expr.h"
 
 struct rules {
 	struct mnl_socket *nl; /* owns the table */
 	enum rule_how how;
+	bool protects;		    /* programs tell packets apart */
 	bool inbound;		    /* the chains for what comes in are there: they stay */
 	unsigned expected;	    /* rules in the table */
 	struct claims claims, next; /* next: v NULL: they stay */
@@ -134,16 +136,32 @@ static int probe(struct rules *r)
 	return probe(r);
 }
 
+/* Whether the kernel runs programs in rules: the same. */
+static bool probe_programs(struct rules *r)
+{
+	const struct rule_link none = {.interface = "weir-probe"};
+	const struct protect_rule all = {
+		.insn = {{BPF_STMT(BPF_RET | BPF_K, TC_BPF_MATCH)}}, .n = {1}};
+	struct nft_batch b;
+
+	nft_xt_load("match", "bpf", 1);
+	nft_begin(&b, 2);
+	nft_rule(&b, rule_jump_control(&none, &all));
+	nft_flush(&b, RULE_TABLE, RULE_TAKE);
+	return !nft_commit(r->nl, &b);
+}
+
 static int make_table(struct rules *r)
 {
 	struct nft_batch b;
 
-	nft_begin(&b, 10);
+	nft_begin(&b, 11);
 	nft_table(&b, RULE_TABLE, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
 		  NFT_TABLE_F_OWNER);
 	nft_base_chain(&b, RULE_TABLE, RULE_TAKE, RULE_PRIORITY);
 	nft_base_chain(&b, RULE_TABLE, RULE_RELEASE, RULE_PRIORITY + 1);
 	nft_chain(&b, RULE_TABLE, RULE_REMARK);
+	nft_chain(&b, RULE_TABLE, RULE_CONTROL);
 	r->expected = put_release(&b, RULE_RELEASE);
 	return nft_commit(r->nl, &b);
 }
@@ -185,8 +203,10 @@ struct rules *rules_open(bool *exists, char *err, size_t errsize)
 		goto failed;
 	}
 	error = probe(r);
-	if (!error)
+	if (!error) {
+		r->protects = probe_programs(r);
 		return r;
+	}
 	fail_with(err, errsize,
 		  "nftables: no rule can send packets to a queue (%s): the kernel needs "
 		  "CONFIG_NFT_QUEUE, "
@@ -241,6 +261,65 @@ static bool any_inbound(const struct rule_link *link, size_t n)
 }
 
 /*
+ * What goes to the link's queue that is read first, by rules of that chain. How many of them.
+ */
+static unsigned put_first(const struct rules *r, struct nft_batch *b, const struct rule_link *l,
+			  const char *chain)
+{
+	const struct protect *p = l->protect;
+	unsigned count = 0;
+
+	if (!r->protects || !p)
+		return 0;
+	if (p->look.n[0] && p->n_control) {
+		nft_rule(b, in_chain(rule_jump_control(l, &p->look), chain));
+		count++;
+	}
+	for (size_t i = 0; !p->look.n[0] && i < p->n_control; i++, count++)
+		nft_rule(b, in_chain(rule_first(l, &p->control[i], r->how), chain));
+	for (size_t i = 0; i < p->n_rule; i++, count++)
+		nft_rule(b, in_chain(rule_first(l, &p->rule[i], r->how), chain));
+	return count;
+}
+
+/* The chain to which `look` leads. */
+static unsigned put_control(const struct rules *r, struct nft_batch *b,
+			    const struct rule_link *l)
+{
+	const struct protect *p = l->protect;
+	unsigned count = 0;
+
+	if (!r->protects || !p || !p->look.n[0])
+		return 0;
+	for (size_t i = 0; i < p->n_control; i++, count++)
+		nft_rule(b, in_chain(rule_first(l, &p->control[i], r->how), RULE_CONTROL));
+	return count;
+}
+
+/* All that leads a link's packets to its queues. */
+static unsigned put_link(const struct rules *r, struct nft_batch *b, const struct rule_link *l,
+			 const char *chain)
+{
+	unsigned count = put_first(r, b, l, chain);
+
+	nft_rule(b, in_chain(rule_queue(l, r->how), chain));
+	return count + 1;
+}
+
+/* Room in a batch for that. */
+static size_t room_for(const struct rule_link *link, size_t n)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct protect *p = link[i].protect;
+
+		room += 2 + (p ? p->n_rule + p->n_control : 0);
+	}
+	return room;
+}
+
+/*
  * The chains for what comes in, and the rules of these links in them; they are made with the
  * first such link. How many rules there are.
  */
@@ -263,11 +342,8 @@ static unsigned put_inbound(const struct rules *r, struct nft_batch *b,
 		nft_rule(b, in_chain(rule_accept_released(), inbound[h].take));
 		count++;
 		for (size_t i = 0; i < n; i++)
-			if (link[i].direction == POLICY_INGRESS) {
-				nft_rule(b, in_chain(rule_queue(&link[i], r->how),
-						     inbound[h].take));
-				count++;
-			}
+			if (link[i].direction == POLICY_INGRESS)
+				count += put_link(r, b, &link[i], inbound[h].take);
 	}
 	return count;
 }
@@ -280,8 +356,10 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	unsigned count = 5 + 1;
 	int error;
 
-	nft_begin(&b, INBOUND * (n + 8) + 2 * 64 + 4 + n + r->claims.n + r->next.n);
+	nft_begin(&b, (INBOUND + 2) * (room_for(link, n) + 8) + 2 * 64 + 4 + r->claims.n +
+			      r->next.n);
 	nft_flush(&b, RULE_TABLE, RULE_TAKE);
+	nft_flush(&b, RULE_TABLE, RULE_CONTROL);
 	nft_flush(&b, RULE_TABLE, RULE_REMARK);
 	for (unsigned d = 0; d < 64; d++) {
 		if (!(dscp >> d & 1))
@@ -291,11 +369,11 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 		count += 2;
 	}
 	nft_rule(&b, rule_accept_released());
-	for (size_t i = 0; i < n; i++)
-		if (link[i].direction == POLICY_EGRESS) {
-			nft_rule(&b, rule_queue(&link[i], r->how));
-			count++;
-		}
+	for (size_t i = 0; i < n; i++) {
+		count += put_control(r, &b, &link[i]);
+		if (link[i].direction == POLICY_EGRESS)
+			count += put_link(r, &b, &link[i], RULE_TAKE);
+	}
 	if (comes)
 		count += put_inbound(r, &b, link, n);
 	if (r->next.v)
@@ -321,6 +399,11 @@ void rules_settle(void)
 
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		nanosleep(&long_enough, NULL);
+}
+
+bool rules_protect(const struct rules *r)
+{
+	return r->protects;
 }
 
 enum rule_how rules_how(const struct rules *r)

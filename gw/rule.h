@@ -5,9 +5,12 @@
  *     table inet weir (flags owner) {
  *         chain take       at postrouting, RULE_PRIORITY:
  *             mark & RELEASED != 0  accept                a packet that was here already
+ *             oifname "eth0", a packet like link-control's   jump control
+ *             oifname "eth0", a packet of a promised class   queue num N+1 bypass (protect.h)
  *             oifname "eth0"        queue num N bypass
  *         chain take-forward, take-input   at those hooks, once a link takes what comes in:
  *             the same, with iifname
+ *         chain control    oifname "eth0", a packet of link-control   queue num N+1 bypass
  *         chain release    at postrouting, RULE_PRIORITY + 1:
  *             mark & RELEASED == 0  accept
  *             mark & CE             set the ECN field to CE, if it is ECT
@@ -62,10 +65,12 @@ static inline uint32_t rule_mark(uint32_t mark, int dscp, bool ce)
 }
 
 struct rules;
+struct protect;
 
 struct rule_link {
 	const char *interface; /* a name, of at most IFNAMSIZ - 1; it need not exist now */
-	uint16_t queue;
+	uint16_t queue, first;
+	const struct protect *protect; /* what goes to `first`; NULL: nothing */
 	enum policy_direction direction; /* what leaves by it, or what comes in by it */
 };
 
@@ -95,6 +100,8 @@ int rules_claim(struct rules *r, const struct policy_link *const *link, size_t n
 /* Comes back when all packets that met the rules as they were before are in their queues. */
 void rules_settle(void);
 enum rule_how rules_how(const struct rules *r);
+/* Whether the kernel can tell what is to go to the queue that is read first. */
+bool rules_protect(const struct rules *r);
 /* Whether the table is still there with all that was put into it. */
 bool rules_intact(struct rules *r);
 

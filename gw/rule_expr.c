@@ -8,13 +8,17 @@
  */
 #include "gw/rule_expr.h"
 
+#include "gw/protect.h" /* before linux/netfilter.h, for netinet/in.h */
+
 #include "gw/nft_expr.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_bpf.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 
 #define IPV4_CHECKSUM 10 /* its offset in the header */
@@ -105,7 +109,7 @@ static void queue_xt(struct nft_draft *d, uint16_t number)
 	nft_xt(d, "target", "NFQUEUE", 3, info, XT_ALIGN(sizeof(*info)));
 }
 
-struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how)
+static struct nft_draft start_link(const struct rule_link *link)
 {
 	struct nft_draft d = start(RULE_TAKE);
 
@@ -113,10 +117,60 @@ struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how)
 		nft_if_incoming(&d, link->interface);
 	else
 		nft_if_outgoing(&d, link->interface);
+	return d;
+}
+
+static void to_queue(struct nft_draft *d, uint16_t number, enum rule_how how)
+{
 	if (how == RULE_NATIVE)
-		queue_native(&d, link->queue);
+		queue_native(d, number);
 	else
-		queue_xt(&d, link->queue);
+		queue_xt(d, number);
+}
+
+struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how)
+{
+	struct nft_draft d = start_link(link);
+
+	to_queue(&d, link->queue, how);
+	return nft_end(&d);
+}
+
+/* The rule goes on with what all of the programs take. */
+static void if_programs(struct nft_draft *d, const struct protect_rule *p)
+{
+	for (unsigned i = 0; i < PROTECT_AND; i++) {
+		struct xt_bpf_info_v1 *info;
+
+		if (!p->n[i])
+			continue;
+		info = calloc(1, XT_ALIGN(sizeof(*info)));
+		if (info) {
+			info->mode = XT_BPF_MODE_BYTECODE;
+			info->bpf_program_num_elem = p->n[i];
+			memcpy(info->bpf_program, p->insn[i], p->n[i] * sizeof(*p->insn[i]));
+		}
+		nft_xt(d, "match", "bpf", 1, info, XT_ALIGN(sizeof(*info)));
+	}
+}
+
+struct nftnl_rule *rule_first(const struct rule_link *link, const struct protect_rule *p,
+			      enum rule_how how)
+{
+	struct nft_draft d = start_link(link);
+
+	if_programs(&d, p);
+	to_queue(&d, link->first, how);
+	return nft_end(&d);
+}
+
+struct nftnl_rule *rule_jump_control(const struct rule_link *link,
+				     const struct protect_rule *look)
+{
+	struct nft_draft d = start_link(link);
+
+	if_programs(&d, look);
+	nft_verdict(&d, (uint32_t)NFT_JUMP, RULE_CONTROL);
 	return nft_end(&d);
 }
 

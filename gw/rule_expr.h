@@ -3,17 +3,26 @@
 #ifndef WEIR_GW_RULE_EXPR_H
 #define WEIR_GW_RULE_EXPR_H
 
+#include "gw/rule.h"
+
 #include <libnftnl/rule.h>
 
-#include "gw/rule.h"
+struct protect_rule;
 
 #define RULE_TAKE "take"
 #define RULE_RELEASE "release"
 #define RULE_REMARK "remark"
+#define RULE_CONTROL "control"
 
 /* take: what was here already passes; what leaves by an interface goes to its queue. */
 struct nftnl_rule *rule_accept_released(void);
 struct nftnl_rule *rule_queue(const struct rule_link *link, enum rule_how how);
+/* Before that: what these programs take goes to the queue that is read first. */
+struct nftnl_rule *rule_first(const struct rule_link *link, const struct protect_rule *p,
+			      enum rule_how how);
+/* What this program takes is looked at by the rules of the chain "control". */
+struct nftnl_rule *rule_jump_control(const struct rule_link *link,
+				     const struct protect_rule *look);
 /* release: what was not here passes; CE; DSCP; and the mark as it was. */
 struct nftnl_rule *rule_accept_others(void);
 struct nftnl_rule *rule_set_ce(uint8_t nfproto);

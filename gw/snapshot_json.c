@@ -84,6 +84,7 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "kernel_queue_dropped", json_number(l->kernel_dropped));
 	json_object_set_new(j, "kernel_socket_dropped", json_number(l->kernel_user_dropped));
 	json_object_set_new(j, "received", json_number(h->queue.packets));
+	json_object_set_new(j, "received_first", json_number(h->first));
 	json_object_set_new(j, "receive_calls", json_number(h->queue.receives));
 	json_object_set_new(j, "verdicts", json_number(h->queue.verdicts));
 	json_object_set_new(j, "verdict_calls", json_number(h->queue.sends));
@@ -131,6 +132,12 @@ static void add_queue(json_t *j, const struct gateway_link *l, bool histograms)
 	bool has = l->backend != POLICY_BACKEND_KERNEL;
 
 	json_object_set_new(j, "queue_number", has ? json_integer(l->queue) : json_null());
+	json_object_set_new(j, "first_queue_number",
+			    has ? json_integer(l->first_queue) : json_null());
+	json_object_set_new(j, "first_queue_rules",
+			    has ? json_integer(l->first_rules) : json_null());
+	json_object_set_new(j, "first_queue_untold",
+			    has ? json_integer(l->untold) : json_null());
 	json_object_set_new(j, "whole_segments", has ? json_boolean(l->segments) : json_null());
 	json_object_set_new(j, "linear_search", has ? json_boolean(l->linear) : json_null());
 	json_object_set_new(j, "held_max", has ? json_number(l->held_max) : json_null());

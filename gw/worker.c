@@ -45,7 +45,7 @@ static uint64_t token_of(const struct worker *w, const struct engine_event *ev)
 
 static void verdict_failed(void *arg, uint64_t token, int error)
 {
-	struct worker *w = arg;
+	struct worker *w = ((struct lane *)arg)->worker;
 	uint32_t index = (uint32_t)(token >> 48);
 
 	if (error != ENOENT || !token)
@@ -57,16 +57,26 @@ static void verdict_failed(void *arg, uint64_t token, int error)
 			(uint8_t)(token >> 24));
 }
 
+const struct held_packet *worker_take_held(struct worker *w, uint32_t place, struct lane **of)
+{
+	const struct held_packet *p = held_take(&w->held, place);
+
+	*of = &w->lane[p->lane];
+	(*of)->held--;
+	return p;
+}
+
 void worker_let_go(struct worker *w, const struct engine_event *ev)
 {
-	const struct held_packet *p = held_take(&w->held, (uint32_t)ev->id);
+	struct lane *of;
+	const struct held_packet *p = worker_take_held(w, (uint32_t)ev->id, &of);
 
-	if (!w->queue)
+	if (!of->queue)
 		return; /* it failed, and the kernel has dropped what it held */
 	if (ev->what == ENGINE_DROPPED)
-		nfq_drop(w->queue, p->id, 0);
+		nfq_drop(of->queue, p->id, 0);
 	else
-		nfq_accept(w->queue, p->id, rule_mark(p->mark, ev->set_dscp, ev->set_ce),
+		nfq_accept(of->queue, p->id, rule_mark(p->mark, ev->set_dscp, ev->set_ce),
 			   token_of(w, ev));
 }
 
@@ -115,23 +125,25 @@ void worker_know(struct worker *w, struct dissected *d, uint32_t mark, uint32_t 
 	d->meta = m;
 }
 
-void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct dissected *d)
+void worker_hand_over(struct lane *l, uint32_t id, uint32_t mark, const struct dissected *d)
 {
+	struct worker *w = l->worker;
 	struct match_result m;
 
 	w->now = clock_now();
 	match_packet(engine_match(w->engine), d, w->now, &m);
 	if (m.class)
-		nfq_accept_as(w->queue, id, rule_mark(mark, m.class->set_dscp, false),
+		nfq_accept_as(l->queue, id, rule_mark(mark, m.class->set_dscp, false),
 			      w->classid[m.class->index], 0);
 	else
-		nfq_accept(w->queue, id, rule_mark(mark, -1, false), 0);
+		nfq_accept(l->queue, id, rule_mark(mark, -1, false), 0);
 }
 
 /* When a packet came that is read at w->now, and what it waited to be read. */
-static uint64_t came(struct worker *w, uint32_t id)
+static uint64_t came(struct lane *l, uint32_t id)
 {
-	uint64_t at = unread_moment(&w->unread, id, w->now), waited = w->now - at;
+	struct worker *w = l->worker;
+	uint64_t at = unread_moment(&l->unread, id, w->now), waited = w->now - at;
 
 	if (waited > w->health.unread_wait)
 		w->health.unread_wait = waited;
@@ -141,23 +153,24 @@ static uint64_t came(struct worker *w, uint32_t id)
 
 static void packet(void *arg, const struct nfq_packet *p)
 {
-	struct worker *w = arg;
+	struct lane *l = arg;
+	struct worker *w = l->worker;
 	struct dissected d;
 	uint32_t place;
 
 	if (p->mark & RULE_RELEASED) {
 		w->health.twice++;
-		nfq_accept(w->queue, p->id, p->mark, 0);
+		nfq_accept(l->queue, p->id, p->mark, 0);
 		return;
 	}
 	if (worker_dissect(w, p->data, p->caplen, p->len, &d)) {
 		w->health.undissected++;
-		nfq_accept(w->queue, p->id, rule_mark(p->mark, -1, false), 0);
+		nfq_accept(l->queue, p->id, rule_mark(p->mark, -1, false), 0);
 		return;
 	}
 	worker_know(w, &d, p->mark, p->indev, p->has_mac ? p->mac : NULL);
 	if (w->classid) {
-		worker_hand_over(w, p->id, p->mark, &d);
+		worker_hand_over(l, p->id, p->mark, &d);
 		return;
 	}
 	w->now = clock_now();
@@ -165,14 +178,16 @@ static void packet(void *arg, const struct nfq_packet *p)
 	if (place == HELD_NONE) {
 		/* the engine holds fewer than there are places: cannot be, but is no reason to
 		 * stop */
-		nfq_drop(w->queue, p->id, 0);
+		nfq_drop(l->queue, p->id, 0);
 		return;
 	}
+	w->held.place[place].lane = l->number;
+	l->held++;
 	w->health.segments += d.segment != 0;
-	if (engine_arrived(w->engine, w->now, came(w, p->id), place, &d) == ENGINE_PASSED) {
-		const struct held_packet *h = held_take(&w->held, place);
+	if (engine_arrived(w->engine, w->now, came(l, p->id), place, &d) == ENGINE_PASSED) {
+		const struct held_packet *h = worker_take_held(w, place, &l);
 
-		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+		nfq_accept(l->queue, h->id, rule_mark(h->mark, -1, false), 0);
 	}
 	if (!w->closing)
 		worker_poll(w, w->now);
@@ -210,18 +225,36 @@ static void note_late(struct worker_health *h, uint64_t late)
 }
 
 /* What is in the kernel and was not read, as far as it can be seen. */
-static void look_unread(struct worker *w, uint64_t now)
+static void look_at_lane(struct lane *l, uint64_t now)
 {
 	uint32_t last, id;
 
-	if (!w->queue || !nfq_last_id(w->queue, &last) ||
-	    nfq_watch_id(w->watch, nfq_number(w->queue), &id))
+	if (!l->queue || !nfq_last_id(l->queue, &last) ||
+	    nfq_watch_id(l->worker->watch, nfq_number(l->queue), &id))
 		return;
-	unread_note(&w->unread, now, id);
-	w->noted = now;
-	w->health.unread = (int32_t)(id - last) > 0 ? id - last : 0;
+	unread_note(&l->unread, now, id);
+	l->noted = now;
+	l->n_unread = (int32_t)(id - last) > 0 ? id - last : 0;
+}
+
+static void look_unread(struct worker *w, uint64_t now)
+{
+	w->health.unread = 0;
+	for (unsigned i = 0; i < LANES; i++) {
+		look_at_lane(&w->lane[i], now);
+		w->health.unread += w->lane[i].n_unread;
+	}
 	if (w->health.unread > w->health.unread_max)
 		w->health.unread_max = w->health.unread;
+}
+
+/* All of a queue was read by then: what comes after the last of it came after that. */
+static void note_empty(struct lane *l, uint64_t at)
+{
+	uint32_t last;
+
+	if (l->queue && nfq_last_id(l->queue, &last))
+		unread_note(&l->unread, at, last);
 }
 
 /*
@@ -238,55 +271,78 @@ static void look_at_time(struct worker *w, uint64_t now)
 	if (stood > w->health.stall_max)
 		w->health.stall_max = stood;
 	w->health.stalls += stood >= WORKER_STALL;
-	if (stood > LOOK_EVERY || (w->more && now - w->noted >= LOOK_EVERY))
-		look_unread(w, now);
+	for (unsigned i = 0; i < LANES; i++)
+		if (stood > LOOK_EVERY ||
+		    (w->lane[i].more && now - w->lane[i].noted >= LOOK_EVERY)) {
+			look_unread(w, now);
+			break;
+		}
 }
 
 /* Until something comes, or something is due. 0, or -1 with errno. */
 static int rest(struct worker *w)
 {
-	struct pollfd fd[2] = {{.fd = nfq_fd(w->queue), .events = POLLIN},
-			       {.fd = w->wake, .events = POLLIN}};
+	struct pollfd fd[LANES + 1] = {{.fd = w->wake, .events = POLLIN}};
 	uint64_t now = clock_now(), due = w->holding ? NEVER : engine_next(w->engine);
 	uint64_t nap = now - w->received < SECOND ? NAP_BUSY : NAP_IDLE;
 	struct timespec t;
-	uint32_t last;
 	int n;
 
+	for (unsigned i = 0; i < LANES; i++)
+		fd[i + 1] = (struct pollfd){
+			.fd = w->lane[i].queue ? nfq_fd(w->lane[i].queue) : -1, .events = POLLIN};
 	if (due <= now)
 		return 0;
 	w->awake_by = due - now < nap ? due : now + nap;
 	t = (struct timespec){.tv_sec = (time_t)((w->awake_by - now) / SECOND),
 			      .tv_nsec = (long)((w->awake_by - now) % SECOND)};
-	n = ppoll(fd, 2, &t, NULL);
+	n = ppoll(fd, LANES + 1, &t, NULL);
 	if (n < 0)
 		return errno == EINTR ? 0 : -1;
 	now = clock_now();
 	/* it rested until something came: nothing did before that */
-	if (now <= w->awake_by + LOOK_EVERY && nfq_last_id(w->queue, &last))
-		unread_note(&w->unread, now, last);
+	for (unsigned i = 0; i < LANES && now <= w->awake_by + LOOK_EVERY; i++)
+		note_empty(&w->lane[i], now);
+	return 0;
+}
+
+/* What has come by one queue. How many messages, or -1 with errno. */
+static int take(struct lane *l)
+{
+	uint64_t begin = clock_now();
+	int n = l->queue ? nfq_receive(l->queue, BATCH, &l->ops) : 0;
+
+	l->more = n == (int)BATCH;
+	if (n > 0)
+		l->worker->received = begin;
+	if (!l->more && n >= 0)
+		note_empty(l, begin);
+	return n;
+}
+
+static int flush(struct worker *w)
+{
+	for (unsigned i = 0; i < LANES; i++)
+		if (w->lane[i].queue && nfq_flush(w->lane[i].queue))
+			return -1;
 	return 0;
 }
 
 /* One round: what has come, what is due, what was asked. 0, or -1 with errno. */
 static int work(struct worker *w)
 {
-	uint64_t begin = clock_now();
-	uint32_t last;
-	int n;
+	int n = 0;
 
-	look_at_time(w, begin);
-	n = nfq_receive(w->queue, BATCH, &w->ops);
-	if (n < 0)
-		return -1;
-	w->more = n == (int)BATCH;
-	if (n)
-		w->received = begin;
-	/* all was read: what comes after the last of it came after the round began */
-	if (!w->more && nfq_last_id(w->queue, &last))
-		unread_note(&w->unread, begin, last);
+	look_at_time(w, clock_now());
+	for (unsigned i = 0; i < LANES; i++) {
+		int got = take(&w->lane[i]);
+
+		if (got < 0)
+			return -1;
+		n += got;
+	}
 	worker_poll(w, clock_now());
-	if (nfq_flush(w->queue))
+	if (flush(w))
 		return -1;
 	if (atomic_load_explicit(&w->called, memory_order_acquire)) {
 		serve(w);
@@ -300,8 +356,10 @@ static int work(struct worker *w)
 /* All that the kernel has for us, so that nothing is left in it without a verdict. */
 static void take_all(struct worker *w)
 {
-	while (nfq_receive(w->queue, BATCH, &w->ops) > 0)
-		;
+	for (unsigned i = 0; i < LANES; i++)
+		while (w->lane[i].queue &&
+		       nfq_receive(w->lane[i].queue, BATCH, &w->lane[i].ops) > 0)
+			;
 }
 
 /* Everything held is accepted, in the order in which it came. */
@@ -321,14 +379,16 @@ static void accept_all(struct worker *w)
 	while ((n = engine_withdraw(w->engine, left ? left : few, room))) {
 		for (size_t i = 0; i < n; i++) {
 			const struct engine_left *x = left ? &left[i] : &few[i];
-			const struct held_packet *p = held_take(&w->held, (uint32_t)x->id);
+			struct lane *of;
+			const struct held_packet *p =
+				worker_take_held(w, (uint32_t)x->id, &of);
 
-			nfq_accept(w->queue, p->id,
+			nfq_accept(of->queue, p->id,
 				   rule_mark(p->mark, x->class->set_dscp, false), 0);
 		}
 	}
 	free(left);
-	nfq_flush(w->queue);
+	(void)flush(w);
 }
 
 /*
@@ -343,6 +403,20 @@ static bool go_first(void)
 	return !pthread_setschedparam(pthread_self(), SCHED_FIFO, &p);
 }
 
+/* Unbound, the rule's bypass lets packets pass. */
+static void close_queues(struct worker *w)
+{
+	for (unsigned i = 0; i < LANES; i++) {
+		struct lane *l = &w->lane[i];
+
+		if (!l->queue)
+			continue;
+		nfq_get_stats(l->queue, &l->last);
+		nfq_close(l->queue);
+		l->queue = NULL;
+	}
+}
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
@@ -353,15 +427,10 @@ static void *run(void *arg)
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	while (!failed && !w->stop)
 		failed = work(w) ? errno : 0;
-	if (failed) {
-		/* nobody gives verdicts any more: unbound, the rule's bypass lets packets pass
-		 */
-		nfq_get_stats(w->queue, &w->queue_last);
-		nfq_close(w->queue);
-		w->queue = NULL;
-	} else {
+	if (failed)
+		close_queues(w); /* nobody gives verdicts any more */
+	else
 		accept_all(w);
-	}
 	pthread_mutex_lock(&w->lock);
 	w->health.error = failed;
 	w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -376,6 +445,14 @@ static void *run(void *arg)
 }
 
 /* ---- From outside. */
+
+static void make_lane(struct worker *w, unsigned number, struct nfq *queue)
+{
+	struct lane *l = &w->lane[number];
+
+	*l = (struct lane){.worker = w, .queue = queue, .number = (uint8_t)number};
+	l->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = l};
+}
 
 struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize)
 {
@@ -401,9 +478,9 @@ struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize
 	w->engine = c->engine;
 	w->asked = match_asked(c->link);
 	w->classid = c->classid;
-	w->queue = c->queue;
+	make_lane(w, LANE_FIRST, c->first);
+	make_lane(w, LANE_REST, c->queue);
 	w->watch = nfq_watch_open();
-	w->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = w};
 	w->generation = 1; /* so that no token is 0 */
 	atomic_init(&w->mtu, c->mtu);
 	atomic_init(&w->called, false);
@@ -453,8 +530,24 @@ const struct policy_link *worker_link(const struct worker *w)
 	return w->link;
 }
 
+static void add_stats(struct nfq_stats *to, const struct nfq_stats *s)
+{
+	to->packets += s->packets;
+	to->receives += s->receives;
+	to->verdicts += s->verdicts;
+	to->sends += s->sends;
+	to->missed += s->missed;
+	to->gone += s->gone;
+	to->errors += s->errors;
+	to->broken += s->broken;
+	to->refused += s->refused;
+	to->refusal = s->refusal ? s->refusal : to->refusal;
+}
+
 void worker_get_health(struct worker *w, struct worker_health *h)
 {
+	struct nfq_stats *all = &w->health.queue;
+
 	if (!w->ended && w->started)
 		w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	/* only in its own thread, or when that has ended, as all of this */
@@ -462,9 +555,16 @@ void worker_get_health(struct worker *w, struct worker_health *h)
 	w->health.held_packets = w->held.packets;
 	w->health.held_bytes = w->held.bytes;
 	w->health.held_packets_max = w->held.packets_max;
-	if (w->queue)
-		nfq_get_stats(w->queue, &w->queue_last);
-	w->health.queue = w->queue_last;
+	*all = (struct nfq_stats){0};
+	for (unsigned i = 0; i < LANES; i++) {
+		struct lane *l = &w->lane[i];
+
+		if (l->queue)
+			nfq_get_stats(l->queue, &l->last);
+		add_stats(all, &l->last);
+	}
+	all->gso = w->lane[LANE_REST].last.gso;
+	w->health.first = w->lane[LANE_FIRST].last.packets;
 	*h = w->health;
 }
 
@@ -495,8 +595,7 @@ void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_stop(w);
-	if (w->queue)
-		nfq_close(w->queue);
+	close_queues(w);
 	engine_free(w->engine);
 	held_fini(&w->held);
 	close(w->wake);

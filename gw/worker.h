@@ -19,6 +19,7 @@ struct worker_conf {
 	const struct policy_link *link;
 	struct engine *engine; /* of that link only; the worker's from now on */
 	struct nfq *queue;     /* likewise */
+	struct nfq *first;     /* likewise; NULL, or one that is read before `queue` */
 	unsigned held_max;     /* packets */
 	uint32_t mtu;	       /* of the interface: what large segments are cut to */
 	/*
@@ -34,7 +35,8 @@ struct worker_conf {
 
 /* The link's own health, beside what the engine counts. All counts since the start. */
 struct worker_health {
-	struct nfq_stats queue;
+	struct nfq_stats queue;	     /* of both queues together */
+	uint64_t first;		     /* packets that came by the one that is read first */
 	uint64_t held_packets, held_bytes; /* now; IP bytes */
 	uint64_t held_packets_max;
 	uint64_t vanished;	     /* packets that went while they were held */

@@ -16,21 +16,35 @@ struct call {
 	void *arg;
 };
 
+/*
+ * A queue of the kernel's and what is known of it. Packets of classes that are promised something
+ * have one of their own where the kernel can tell them apart (protect.h): it is read first, and
+ * what floods the other one costs them no place.
+ */
+enum { LANE_FIRST, LANE_REST, LANES };
+struct lane {
+	struct worker *worker;
+	struct nfq *queue;	     /* NULL: there is none, or it was closed */
+	struct nfq_ops ops;
+	struct nfq_stats last;	     /* of a queue that was closed */
+	struct unread unread;
+	uint64_t noted;		     /* when the kernel's last id was looked at */
+	uint64_t n_unread;	     /* then */
+	uint32_t held;		     /* packets that came by it and wait */
+	uint8_t number;		     /* LANE_* */
+	bool more;		     /* the last receive found as much as it takes */
+};
+
 struct worker {
 	const struct policy *policy;
 	const struct policy_link *link;
 	struct engine *engine;
 	const uint32_t *classid; /* not NULL: others schedule, and nothing waits here */
-	struct nfq *queue;
+	struct lane lane[LANES];
 	struct held held;
-	struct nfq_ops ops;
 	struct worker_health health;
-	struct nfq_stats queue_last; /* of a queue that was closed */
-	uint64_t now;		     /* of the packet that comes */
-	struct unread unread;
-	int watch;		  /* of the queue's ids; -1: they cannot be seen */
-	bool more;		  /* the last receive found as much as it takes */
-	uint64_t noted;		  /* when the kernel's last id was looked at */
+	uint64_t now;		  /* of the packet that comes */
+	int watch;		  /* of the queues' ids; -1: they cannot be seen */
 	uint64_t received;	  /* when packets came last */
 	uint64_t awake_by;	  /* when the thread is to run again */
 	unsigned asked;		  /* enum dissect_known: what the link's classes ask for */
@@ -60,11 +74,13 @@ int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint3
  */
 void worker_know(struct worker *w, struct dissected *d, uint32_t mark, uint32_t indev,
 		 const uint8_t *mac);
+/* A packet leaves its place; by which queue it came is in *of. */
+const struct held_packet *worker_take_held(struct worker *w, uint32_t place, struct lane **of);
 /* The engine has decided about a packet. */
 void worker_let_go(struct worker *w, const struct engine_event *ev);
 /* All that the engine has to say at `now`. */
 void worker_poll(struct worker *w, uint64_t now);
 /* The kernel schedules: it is told the class, and the packet goes on. */
-void worker_hand_over(struct worker *w, uint32_t id, uint32_t mark, const struct dissected *d);
+void worker_hand_over(struct lane *l, uint32_t id, uint32_t mark, const struct dissected *d);
 
 #endif

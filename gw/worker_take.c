@@ -13,6 +13,7 @@ static void give_back(struct worker *w, const struct engine_left *left)
 {
 	const struct held_packet *h = &w->held.place[left->id];
 	struct dissected d;
+	struct lane *of;
 	bool known = !worker_dissect(w, h->data, h->caplen, h->len, &d);
 
 	if (known)
@@ -20,9 +21,9 @@ static void give_back(struct worker *w, const struct engine_left *left)
 	/* it was dissected before, from the same bytes: this cannot fail */
 	if (!known ||
 	    engine_return(w->engine, w->now, left->arrival, left->id, &d) == ENGINE_PASSED) {
-		h = held_take(&w->held, (uint32_t)left->id);
-		if (w->queue)
-			nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+		h = worker_take_held(w, (uint32_t)left->id, &of);
+		if (of->queue)
+			nfq_accept(of->queue, h->id, rule_mark(h->mark, -1, false), 0);
 	}
 }
 
@@ -31,15 +32,16 @@ static void hand_over(struct worker *w, const struct engine_left *left)
 {
 	const struct held_packet *h = &w->held.place[left->id];
 	struct dissected d;
+	struct lane *of;
 	bool known = !worker_dissect(w, h->data, h->caplen, h->len, &d);
 
 	if (known)
 		worker_know(w, &d, h->mark, h->indev, h->has_mac ? h->mac : NULL);
-	h = held_take(&w->held, (uint32_t)left->id);
-	if (w->queue && known)
-		worker_hand_over(w, h->id, h->mark, &d);
-	else if (w->queue)
-		nfq_accept(w->queue, h->id, rule_mark(h->mark, -1, false), 0);
+	h = worker_take_held(w, (uint32_t)left->id, &of);
+	if (of->queue && known)
+		worker_hand_over(of, h->id, h->mark, &d);
+	else if (of->queue)
+		nfq_accept(of->queue, h->id, rule_mark(h->mark, -1, false), 0);
 }
 
 static void give_all(struct worker *w, const struct engine_left *left, size_t n)
@@ -66,7 +68,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	size_t n;
 
 	w->now = clock_now();
-	if (w->queue)
+	if (!w->ended)
 		worker_poll(w, w->now);
 	n = engine_withdraw(old, left, room);
 	engine_inherit(engine, old);
@@ -79,7 +81,7 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	/* once, as nothing can wait that has no place here; but nothing may be left behind */
 	for (; n; n = engine_withdraw(old, left, room))
 		give_all(w, left, n);
-	if (w->queue)
+	if (!w->ended)
 		worker_poll(w, w->now);
 	return old;
 }
@@ -97,6 +99,7 @@ void worker_hold(struct worker *w, bool hold)
 void worker_set_gso(struct worker *w, bool gso)
 {
 	/* what cannot be sent now is tried again with the next verdicts */
-	if (w->queue)
-		(void)nfq_set_gso(w->queue, gso);
+	for (unsigned i = 0; i < LANES; i++)
+		if (w->lane[i].queue)
+			(void)nfq_set_gso(w->lane[i].queue, gso);
 }

@@ -7,10 +7,11 @@
  *   nettool send ADDR PORT [--pps N] [--size BYTES] [--count N] [--flows N] [--tos N]
  *                [--from ADDR[:PORT]]                      (IPv4)
  *   nettool recv PORT [--count N] [--idle MS]      until that many, or silence for so long
- *   nettool flood ADDR PORT [--pps N] [--size BYTES] [--count N] [--flows N]
+ *   nettool flood ADDR PORT [--pps N] [--size BYTES] [--count N] [--flows N] [--forge]
  *
  * --size is that of the UDP payload; --flows of send differ in the source port, those of
- * flood in the destination port too. Results: "key value" lines on standard output.
+ * flood in the destination port too; with --forge, each packet has another source address (root).
+ * Results: "key value" lines on standard output.
  * A sender that gets SIGTERM stops and says how many it sent; a receiver then waits for no
  * longer a silence than LINGER.
  */
@@ -20,6 +21,8 @@
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,6 +47,7 @@ struct payload {
 struct options {
 	uint64_t pps, size, count, flows, tos, idle;
 	const char *from;
+	bool forge;
 };
 
 static uint64_t now_ns(void)
@@ -176,6 +180,27 @@ static int do_send(const char *host, const char *port, const struct options *o)
 	return 0;
 }
 
+/*
+ * A packet from an address that nobody has: of 2^30, 64.0.0.0 to 126.255.255.255 and 128.0.0.0 to
+ * 191.255.255.255 among them, in no order. The kernel fills in length and checksum of the header.
+ */
+static ssize_t send_forged(int fd, const struct sockaddr_in *to, uint64_t i, uint8_t *buf,
+			   size_t size)
+{
+	struct iphdr *ip = (struct iphdr *)(void *)buf;
+	struct udphdr *udp = (struct udphdr *)(void *)(ip + 1);
+	uint32_t from = 64u << 24 | (uint32_t)(i * UINT64_C(0x9e3779b97f4a7c15) >> 34);
+
+	if (from >> 24 == 127)
+		from ^= 1u << 31;
+	*ip = (struct iphdr){.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
+			     .saddr = htonl(from), .daddr = to->sin_addr.s_addr};
+	*udp = (struct udphdr){.source = htons(4000), .dest = to->sin_port,
+			       .len = htons((uint16_t)(sizeof(*udp) + size))};
+	return sendto(fd, buf, sizeof(*ip) + sizeof(*udp) + size, MSG_DONTWAIT,
+		      (const struct sockaddr *)to, sizeof(*to));
+}
+
 static int do_flood(const char *host, const char *port, const struct options *o)
 {
 	enum { SOCKETS = 16, BATCH = 32 };
@@ -190,17 +215,22 @@ static int do_flood(const char *host, const char *port, const struct options *o)
 	if (resolve(host, port, &to, &len) || to.ss_family != AF_INET)
 		return die(host);
 	for (unsigned i = 0; i < SOCKETS; i++)
-		if ((fd[i] = sender(&to, 0)) < 0)
+		if ((fd[i] = o->forge ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW)
+				      : sender(&to, 0)) < 0)
 			return die("socket");
+	signal(SIGTERM, end);
 	begin = now_ns();
-	for (uint64_t i = 0; i < o->count; i++) {
+	for (uint64_t i = 0; i < o->count && !ended; i++) {
 		uint64_t flow = i % o->flows;
 
 		if (i % BATCH == 0)
 			until(begin + i * SECOND / o->pps);
 		to4->sin_port = htons((uint16_t)(base + flow / SOCKETS % 30000));
-		sent += sendto(fd[flow % SOCKETS], buf, o->size, MSG_DONTWAIT,
-			       (struct sockaddr *)&to, len) > 0;
+		if (o->forge)
+			sent += send_forged(fd[0], to4, i, buf, o->size) > 0;
+		else
+			sent += sendto(fd[flow % SOCKETS], buf, o->size, MSG_DONTWAIT,
+				       (struct sockaddr *)&to, len) > 0;
 	}
 	printf("sent %" PRIu64 "\nns %" PRIu64 "\n", sent, now_ns() - begin);
 	return 0;
@@ -310,7 +340,8 @@ int main(int argc, char **argv)
 		{"pps", 1, NULL, 'p'},	 {"size", 1, NULL, 's'},
 		{"count", 1, NULL, 'c'}, {"flows", 1, NULL, 'f'},
 		{"tos", 1, NULL, 't'},	 {"idle", 1, NULL, 'i'},
-		{"from", 1, NULL, 'F'},	 {0}};
+		{"from", 1, NULL, 'F'},	 {"forge", 0, NULL, 'g'},
+		{0}};
 	struct options o = {.pps = 100, .size = 172, .count = 100, .flows = 1, .idle = 1500};
 	int c;
 
@@ -338,6 +369,9 @@ int main(int argc, char **argv)
 			break;
 		case 'F':
 			o.from = optarg;
+			break;
+		case 'g':
+			o.forge = true;
 			break;
 		default:
 			return 2;

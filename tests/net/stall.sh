@@ -24,14 +24,14 @@ call=$!
 ip netns exec "$ns-i" "$NETTOOL" flood 10.77.2.2 20000 --pps 4000 --size 100 --count 1000000 --flows 16 >"$tmp/flood" &
 load=$!
 pids+=($call $load)
-ok "packets come" until_ok 10 sh -c "[ \$(cat /proc/$weir_pid/net/netfilter/nfnetlink_queue | awk '{ print \$8 }') -gt 3000 ]"
-waiting() { awk '{ print $3 }' "/proc/$weir_pid/net/netfilter/nfnetlink_queue"; }
-dropped() { awk '{ print $6 + $7 }' "/proc/$weir_pid/net/netfilter/nfnetlink_queue"; }
+ok "packets come" until_ok 10 sh -c "[ \$(cat /proc/$weir_pid/net/netfilter/nfnetlink_queue | awk '{ n += \$8 } END { print n }') -gt 3000 ]"
+waiting() { awk '{ n += $3 } END { print n + 0 }' "/proc/$weir_pid/net/netfilter/nfnetlink_queue"; }
+dropped() { awk '{ n += $6 + $7 } END { print n + 0 }' "/proc/$weir_pid/net/netfilter/nfnetlink_queue"; }
 
 kill -STOP "$weir_pid"
 stopped=$(date +%s%N)
 # until the kernel keeps no more of what is not read
-until_ok 30 sh -c "[ \$(awk '{ print \$6 + \$7 }' /proc/$weir_pid/net/netfilter/nfnetlink_queue) -gt 500 ]"
+until_ok 30 sh -c "[ \$(awk '{ n += \$6 + \$7 } END { print n + 0 }' /proc/$weir_pid/net/netfilter/nfnetlink_queue) -gt 500 ]"
 ok "while it stands still, the kernel drops what is too much" test "$(dropped)" -gt 500
 kept=$(waiting)
 ok "and keeps no more than some 2,000 packets" test "$kept" -le 4000

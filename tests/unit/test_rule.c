@@ -300,7 +300,7 @@ static void test_queue(void **state)
 	(void)state;
 	for (unsigned how = RULE_NATIVE; how <= RULE_XT; how++)
 		for (unsigned i = 0; i < 4; i++) {
-			struct rule_link link = {names[i], numbers[i], POLICY_EGRESS};
+			struct rule_link link = {.interface = names[i], .queue = numbers[i]};
 			struct nftnl_rule *r =
 				sent(rule_queue(&link, (enum rule_how)how), RULE_TAKE);
 			struct packet p = {0};
@@ -475,7 +475,7 @@ static void test_table(void **state)
 	/* as many rules as there can be, none, and many again */
 	for (unsigned i = 0; i < 300; i++) {
 		snprintf(names[i], sizeof(names[i]), "interface%u", i);
-		many[i] = (struct rule_link){names[i], (uint16_t)i, POLICY_EGRESS};
+		many[i] = (struct rule_link){.interface = names[i], .queue = (uint16_t)i};
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		if (rules_set(r, many, i == 1 ? 0 : 300, i == 1 ? 0 : UINT64_MAX, err,
