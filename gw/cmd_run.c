@@ -31,7 +31,7 @@
 #define TICK UINT64_C(1000000000)
 #define COMPLAINTS_MAX 1000u
 
-enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_N };
+enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_SETS, FD_N };
 
 struct run {
 	const char *file, *socket, *listen, *name, *user;
@@ -404,6 +404,7 @@ static int serve(struct run *r)
 		[FD_METRICS] = {.fd = r->metrics ? metrics_fd(r->metrics) : -1,
 				.events = POLLIN},
 		[FD_RELOAD] = {.events = POLLIN},
+		[FD_SETS] = {.events = POLLIN},
 	};
 	uint64_t every = TICK, tick = clock_now() + every;
 
@@ -412,12 +413,15 @@ static int serve(struct run *r)
 		every = notify_watchdog() / 2;
 	while (!r->stop) {
 		fd[FD_RELOAD].fd = gateway_reload_fd(r->gateway);
+		fd[FD_SETS].fd = gateway_sets_fd(r->gateway);
 		if (poll(fd, FD_N, wait_ms(r, tick, clock_now())) < 0 && errno != EINTR)
 			return cmd_fail("poll: %s", strerror(errno));
 		if (fd[FD_SIGNAL].revents)
 			on_signal(r);
 		if (fd[FD_GATEWAY].revents)
 			gateway_event(r->gateway);
+		if (fd[FD_SETS].revents)
+			gateway_sets_event(r->gateway);
 		if (fd[FD_CONTROL].revents)
 			control_event(r->control);
 		if (r->metrics)

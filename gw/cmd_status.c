@@ -109,6 +109,23 @@ static void print_link(const json_t *l)
 		       strerror((int)ask_number(health, "error")));
 }
 
+static void print_sets(const json_t *list)
+{
+	const json_t *s;
+	char t[REPORT_TEXT];
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		printf("set %s: %" PRIu64 " ranges of addresses", ask_text(s, "set"),
+		       ask_number(s, "ranges"));
+		if (json_is_integer(json_object_get(s, "changed_ns_ago")))
+			printf(", changed %s ago",
+			       report_time(ask_number(s, "changed_ns_ago"), t));
+		putchar('\n');
+	}
+}
+
 static void print_status(const json_t *j)
 {
 	const json_t *l;
@@ -124,6 +141,7 @@ static void print_status(const json_t *j)
 					 ? "nftables"
 					 : "nftables with xtables' NFQUEUE (the kernel has no "
 					   "queue expression)");
+	print_sets(json_object_get(j, "sets"));
 	if (!ask_true(j, "intact"))
 		printf("THE RULES ARE NOT AS THEY WERE MADE: somebody changed the table "
 		       "\"weir\"\n");

@@ -340,6 +340,8 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 	if (open_links(g, err, errsize))
 		return -1;
 	g->dscp = gateway_dscp(p);
+	if (gateway_sets_follow(g, err, errsize))
+		return -1;
 	/* last: from here on packets come */
 	return gateway_rules(g, g->link, g->n_link, err, errsize);
 }
@@ -445,6 +447,7 @@ void gateway_close(struct gateway *g)
 		if (g->link[i].worker)
 			worker_stop(g->link[i].worker);
 	end_all_in_kernel(g);
+	gateway_sets_end(g);
 	for (size_t i = 0; i < g->n_link; i++)
 		gateway_link_close(&g->link[i]);
 	if (g->ifwatch)

@@ -83,6 +83,10 @@ void gateway_close(struct gateway *g);
 /* To be called when it is readable: interfaces that come and go. */
 int gateway_fd(const struct gateway *g);
 void gateway_event(struct gateway *g);
+/* The same for sets of addresses that change; -1: there are none. Another one after a reload.
+ */
+int gateway_sets_fd(const struct gateway *g);
+void gateway_sets_event(struct gateway *g);
 /* To be called every second or so: looks for what was lost or taken away, and logs it once. */
 void gateway_tick(struct gateway *g);
 /* Whether every worker still runs: for a watchdog. */
@@ -153,6 +157,14 @@ struct gateway_finding {
 	char *what, *cause, *remedy; /* the last two NULL or "": not known */
 };
 
+/* A set of addresses that the policy asks for. */
+struct gateway_set {
+	char *name; /* as the policy has it: a file, or "inet filter kids" */
+	bool nft;
+	uint64_t ranges;  /* of addresses */
+	uint64_t changed; /* CLOCK_MONOTONIC ns; 0: it did not since the policy was read */
+};
+
 struct gateway_snapshot {
 	uint64_t now, started; /* CLOCK_MONOTONIC ns */
 	uint64_t wall;	       /* CLOCK_REALTIME ns of `now` */
@@ -164,6 +176,8 @@ struct gateway_snapshot {
 	bool intact;	   /* the rules are as they were made */
 	size_t n_link;
 	struct gateway_link *link;
+	size_t n_set;
+	struct gateway_set *set;
 	struct gateway_finding *finding; /* of each link the worst first */
 	size_t n_finding;
 };

@@ -23,6 +23,7 @@
 #define COMPLAINTS_MAX POLICY_COMPLAINTS_MAX
 
 struct complaint {
+	char *file; /* NULL: the policy's */
 	enum policy_severity sev;
 	struct policy_mark at;
 	char *text;
@@ -71,7 +72,6 @@ static void keep(void *arg, enum policy_severity sev, const char *file, struct p
 	struct build *b = arg;
 	struct complaint *c;
 
-	(void)file; /* there is one */
 	if (b->n_complaint == b->cap_complaint && b->cap_complaint < COMPLAINTS_MAX) {
 		size_t cap = b->cap_complaint ? 2 * b->cap_complaint : 16;
 
@@ -83,11 +83,13 @@ static void keep(void *arg, enum policy_severity sev, const char *file, struct p
 	}
 	if (b->n_complaint < b->cap_complaint) {
 		c = &b->complaint[b->n_complaint];
-		*c = (struct complaint){sev, at, strdup(text)};
+		*c = (struct complaint){.sev = sev, .at = at, .text = strdup(text)};
+		c->file = strcmp(file, b->file) ? strdup(file) : NULL;
 		if (c->text) {
 			b->n_complaint++;
 			return;
 		}
+		free(c->file);
 	}
 	if (sev == POLICY_ERROR)
 		b->lost_errors++;
@@ -185,8 +187,10 @@ static void free_all(struct build *b)
 	for (size_t i = 0; i < b->n_left; i++)
 		policy_free(b->left[i].policy);
 	free(b->left);
-	for (size_t i = 0; i < b->n_complaint; i++)
+	for (size_t i = 0; i < b->n_complaint; i++) {
+		free(b->complaint[i].file);
 		free(b->complaint[i].text);
+	}
 	free(b->complaint);
 	for (size_t i = 0; i < b->n_from; i++)
 		free(b->from[i].link);
@@ -281,7 +285,7 @@ struct policy *build_take(struct build *b, struct policy_report *r, char *err, s
 	for (size_t i = 0; i < b->n_complaint; i++) {
 		struct complaint *c = &b->complaint[i];
 
-		policy_complain(r, c->sev, b->file, c->at, "%s", c->text);
+		policy_complain(r, c->sev, c->file ? c->file : b->file, c->at, "%s", c->text);
 	}
 	r->errors += b->lost_errors;
 	r->warnings += b->lost_warnings;

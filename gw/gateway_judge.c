@@ -195,6 +195,22 @@ static int add_service(struct gateway_snapshot *s, const struct glink *l)
 	return failed;
 }
 
+static int add_set(const struct gateway *g, size_t i, struct gateway_snapshot *s)
+{
+	char text[700];
+	struct gateway_finding *f;
+
+	snprintf(text, sizeof(text), "set %.100s cannot be read, and holds what it held before",
+		 g->policy->set[i]->text);
+	f = add(s, JUDGE_SETS, JUDGE_WARNING, NULL, text);
+	if (!f)
+		return -1;
+	f->since = g->set[i].failed;
+	f->last = s->now;
+	f->cause = strdup(g->set[i].trouble);
+	return f->cause ? 0 : -1;
+}
+
 int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 {
 	static const char changed[] =
@@ -208,6 +224,9 @@ int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 			return -1;
 		f->remedy = strdup("start weir anew, and find out which program did it");
 	}
+	for (size_t i = 0; i < g->n_set; i++)
+		if (g->set[i].trouble && add_set(g, i, s))
+			return -1;
 	for (size_t i = 0; i < s->n_link; i++)
 		if (add_plumbing(s, &s->link[i]))
 			return -1;

@@ -80,6 +80,14 @@ struct glink {
 	size_t n_accepted;
 };
 
+/* A set of the policy in force, beside policy.set. */
+struct gset {
+	uint64_t changed; /* ns: when it held something else last; 0: since the policy never */
+	uint64_t failed;  /* ns: since when it cannot be read, where it cannot */
+	uint64_t told;	  /* ns */
+	char *trouble;	  /* why it cannot be read now; NULL: it can */
+};
+
 struct gateway {
 	struct gateway_opts o;
 	struct policy *policy;
@@ -95,6 +103,9 @@ struct gateway {
 	size_t n_emptied;
 	uint64_t started, reloaded, looked;
 	uint64_t generation, reloads_failed;
+	struct setwatch *sets; /* NULL: there are none */
+	struct gset *set;
+	size_t n_set;
 	/* a reload that is under way; NULL: none */
 	struct build *build;
 	uint64_t ready; /* when it could have taken over; 0: not yet */
@@ -146,6 +157,15 @@ uint64_t gateway_dscp(const struct policy *p);
 void gateway_free_texts(char **v, size_t n);
 /* The link's warnings anew; new ones are logged. */
 void gateway_look(struct gateway *g, struct glink *l);
+
+/* ---- gateway_sets.c */
+
+/* Follows the sets of the policy in force, and no longer those of another. 0, or -1 with err.
+ */
+int gateway_sets_follow(struct gateway *g, char *err, size_t errsize);
+void gateway_sets_end(struct gateway *g);
+/* 0, or -1: no memory; what is there is to be freed. */
+int gateway_sets_copy(const struct gateway *g, struct gateway_snapshot *s);
 
 /* ---- gateway_judge.c: what is wrong. */
 

@@ -367,7 +367,9 @@ static void leave_places(struct gateway *g, struct change *c)
 static void finish(struct gateway *g, struct change *c)
 {
 	struct policy *old = g->policy;
+	char err[300];
 
+	gateway_sets_end(g); /* those of the old one */
 	leave_places(g, c);
 	for (size_t i = 0; i < g->n_link; i++) {
 		if (stays(c, &g->link[i]))
@@ -391,6 +393,8 @@ static void finish(struct gateway *g, struct change *c)
 	g->link = c->links;
 	g->n_link = c->n;
 	g->policy = c->policy;
+	if (gateway_sets_follow(g, err, sizeof(err)))
+		gateway_say(g, 3, "%s: sets stay as they are", err);
 	free(c->next);
 	build_leave(c->build, NULL, old);
 }

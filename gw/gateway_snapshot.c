@@ -226,7 +226,7 @@ struct gateway_snapshot *gateway_snapshot(struct gateway *g)
 			return NULL;
 		}
 	}
-	if (gateway_findings(g, s)) {
+	if (gateway_sets_copy(g, s) || gateway_findings(g, s)) {
 		gateway_snapshot_free(s);
 		return NULL;
 	}
@@ -254,6 +254,9 @@ void gateway_snapshot_free(struct gateway_snapshot *s)
 	for (size_t i = 0; i < s->n_link; i++)
 		free_link(&s->link[i]);
 	gateway_findings_free(s);
+	for (size_t i = 0; i < s->n_set; i++)
+		free(s->set[i].name);
+	free(s->set);
 	free(s->link);
 	free(s->policy);
 	free(s);

@@ -324,6 +324,7 @@ void gateway_tick(struct gateway *g)
 	bool look = now - g->looked >= LOOK_EVERY;
 
 	read_kernel(g);
+	gateway_sets_event(g);
 	for (size_t i = 0; i < g->n_link; i++) {
 		struct ifwatch_state s;
 

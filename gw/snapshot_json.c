@@ -279,6 +279,22 @@ static json_t *findings(const struct gateway_snapshot *s)
 	return list;
 }
 
+static json_t *sets(const struct gateway_snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_set; i++) {
+		json_t *j = json_object();
+
+		json_object_set_new(j, "set", json_text(s->set[i].name));
+		json_object_set_new(j, "nft", json_boolean(s->set[i].nft));
+		json_object_set_new(j, "ranges", json_number(s->set[i].ranges));
+		json_object_set_new(j, "changed_ns_ago", ago(s, s->set[i].changed));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histograms)
 {
 	json_t *j = gateway_object(s), *links = json_array();
@@ -305,6 +321,7 @@ static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histog
 		json_array_append_new(links, k);
 	}
 	json_object_set_new(j, "links", links);
+	json_object_set_new(j, "sets", sets(s));
 	json_object_set_new(j, "well", json_boolean(gateway_well(s)));
 	json_object_set_new(j, "findings", findings(s));
 	return j;

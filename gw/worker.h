@@ -84,6 +84,11 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine,
 				const uint32_t *classid, struct engine_left *left, size_t n);
 /*
+ * A set of addresses holds something else (match_set()). Only in a function called by
+ * worker_call().
+ */
+void worker_set(struct worker *w, size_t set, const struct addrset *to);
+/*
  * The classes of the kernel alone: not NULL, and nor was it before. Only in a function called
  * by worker_call(), as the next one.
  */

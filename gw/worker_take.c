@@ -86,6 +86,11 @@ struct engine *worker_take_over(struct worker *w, const struct policy *p,
 	return old;
 }
 
+void worker_set(struct worker *w, size_t set, const struct addrset *to)
+{
+	match_set(engine_match(w->engine), set, to);
+}
+
 void worker_set_classid(struct worker *w, const uint32_t *classid)
 {
 	w->classid = classid;

@@ -18,7 +18,7 @@ const char *judge_kind_name(enum judge_kind k)
 		[JUDGE_DROPS] = "drops",	 [JUDGE_WAIT] = "wait",
 		[JUDGE_LOSS] = "loss",		 [JUDGE_DOWN] = "down",
 		[JUDGE_BYPASS] = "bypass",	 [JUDGE_RULES] = "rules",
-		[JUDGE_FAILED] = "failed",
+		[JUDGE_FAILED] = "failed",	 [JUDGE_SETS] = "sets",
 	};
 
 	return (unsigned)k < JUDGE_KINDS ? names[k] : "-";

@@ -57,6 +57,7 @@ enum judge_kind {
 	JUDGE_BYPASS,
 	JUDGE_RULES,
 	JUDGE_FAILED,
+	JUDGE_SETS,
 	JUDGE_KINDS
 };
 
