@@ -155,13 +155,14 @@ static int make_table(struct rules *r)
 {
 	struct nft_batch b;
 
-	nft_begin(&b, 11);
+	nft_begin(&b, 12);
 	nft_table(&b, RULE_TABLE, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
 		  NFT_TABLE_F_OWNER);
 	nft_base_chain(&b, RULE_TABLE, RULE_TAKE, RULE_PRIORITY);
 	nft_base_chain(&b, RULE_TABLE, RULE_RELEASE, RULE_PRIORITY + 1);
 	nft_chain(&b, RULE_TABLE, RULE_REMARK);
-	nft_chain(&b, RULE_TABLE, RULE_CONTROL);
+	nft_chain(&b, RULE_TABLE, RULE_CONTROL(POLICY_EGRESS));
+	nft_chain(&b, RULE_TABLE, RULE_CONTROL(POLICY_INGRESS));
 	r->expected = put_release(&b, RULE_RELEASE);
 	return nft_commit(r->nl, &b);
 }
@@ -292,7 +293,8 @@ static unsigned put_control(const struct rules *r, struct nft_batch *b,
 	if (!r->protects || !p || !p->look.n[0])
 		return 0;
 	for (size_t i = 0; i < p->n_control; i++, count++)
-		nft_rule(b, in_chain(rule_first(l, &p->control[i], r->how), RULE_CONTROL));
+		nft_rule(b, in_chain(rule_first(l, &p->control[i], r->how),
+				     RULE_CONTROL(l->direction)));
 	return count;
 }
 
@@ -359,7 +361,8 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	nft_begin(&b, (INBOUND + 2) * (room_for(link, n) + 8) + 2 * 64 + 4 + r->claims.n +
 			      r->next.n);
 	nft_flush(&b, RULE_TABLE, RULE_TAKE);
-	nft_flush(&b, RULE_TABLE, RULE_CONTROL);
+	nft_flush(&b, RULE_TABLE, RULE_CONTROL(POLICY_EGRESS));
+	nft_flush(&b, RULE_TABLE, RULE_CONTROL(POLICY_INGRESS));
 	nft_flush(&b, RULE_TABLE, RULE_REMARK);
 	for (unsigned d = 0; d < 64; d++) {
 		if (!(dscp >> d & 1))

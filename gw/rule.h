@@ -10,7 +10,8 @@
  *             oifname "eth0"        queue num N bypass
  *         chain take-forward, take-input   at those hooks, once a link takes what comes in:
  *             the same, with iifname
- *         chain control    oifname "eth0", a packet of link-control   queue num N+1 bypass
+ *         chain control, control-in (of what comes in)
+ *                          oifname "eth0", a packet of link-control   queue num N+1 bypass
  *         chain release    at postrouting, RULE_PRIORITY + 1:
  *             mark & RELEASED == 0  accept
  *             mark & CE             set the ECN field to CE, if it is ECT

@@ -170,7 +170,7 @@ struct nftnl_rule *rule_jump_control(const struct rule_link *link,
 	struct nft_draft d = start_link(link);
 
 	if_programs(&d, look);
-	nft_verdict(&d, (uint32_t)NFT_JUMP, RULE_CONTROL);
+	nft_verdict(&d, (uint32_t)NFT_JUMP, RULE_CONTROL(link->direction));
 	return nft_end(&d);
 }
 

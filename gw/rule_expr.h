@@ -12,7 +12,8 @@ struct protect_rule;
 #define RULE_TAKE "take"
 #define RULE_RELEASE "release"
 #define RULE_REMARK "remark"
-#define RULE_CONTROL "control"
+/* What leaves, and what comes in: at postrouting a packet has the interface it came by, too. */
+#define RULE_CONTROL(direction) ((direction) == POLICY_INGRESS ? "control-in" : "control")
 
 /* take: what was here already passes; what leaves by an interface goes to its queue. */
 struct nftnl_rule *rule_accept_released(void);
