@@ -126,7 +126,7 @@ static void passed(void *arg, const struct drive_unit *u, const char *reason)
 		res->passed[i].reason = i == REPLAY_REASONS - 1 ? "other" : reason;
 	}
 	res->passed[i].packets++;
-	res->passed[i].bytes += u->pieces > 1 ? u->p->ip + u->d->len : pk->wirelen;
+	res->passed[i].bytes += u->d && u->pieces > 1 ? u->p->ip + u->d->len : pk->wirelen;
 	if (u->d && !u->piece)
 		capture_look_at(s->look, pk, &u->p->d, NULL);
 	if (s->trace && !u->piece)

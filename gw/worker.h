@@ -76,13 +76,13 @@ void worker_get_health(struct worker *w, struct worker_health *h);
  * A new policy (classid: as in worker_conf) takes over, between two packets: what waits goes
  * into `engine`, in the order in which it came, with the time at which it came; classes of
  * the same path go on as engine_inherit() says. With a classid, what waits goes to the kernel
- * at once, in that order, before all that comes. `left` is room for what waits: n of them,
+ * at once, in that order, before all that comes. `left` is `room` places for what waits:
  * WORKER_LEFT(held_max) hold all that can. Returns the old engine, for the caller to free.
  */
 #define WORKER_LEFT(held_max) ((size_t)(held_max) + ENGINE_UNPOLLED_MAX)
 struct engine *worker_take_over(struct worker *w, const struct policy *p,
 				const struct policy_link *link, struct engine *engine,
-				const uint32_t *classid, struct engine_left *left, size_t n);
+				const uint32_t *classid, struct engine_left *left, size_t room);
 /*
  * A set of addresses holds something else (match_set()). Only in a function called by
  * worker_call().

@@ -46,33 +46,33 @@ static void pktap(const uint8_t *p, struct dissect_way *way)
 	way->ifname_len = (uint8_t)strnlen(way->ifname, IFNAME_PKTAP);
 }
 
-void dissect_way(int dlt, const uint8_t *p, uint32_t caplen, struct dissect_way *way)
+void dissect_way(int dlt, const uint8_t *frame, uint32_t caplen, struct dissect_way *way)
 {
 	switch (dlt) {
 	case DLT_LINUX_SLL:
 		if (caplen >= 16)
-			way->direction = outgoing(get16(p) == PACKET_OUTGOING_);
+			way->direction = outgoing(get16(frame) == PACKET_OUTGOING_);
 		break;
 	case DLT_LINUX_SLL2:
 		if (caplen < 20)
 			break;
-		way->ifindex = get32(p + 4);
-		way->direction = outgoing(p[10] == PACKET_OUTGOING_);
+		way->ifindex = get32(frame + 4);
+		way->direction = outgoing(frame[10] == PACKET_OUTGOING_);
 		break;
 	case LT_PPP_WITH_DIR:
 	case LT_C_HDLC_WITH_DIR:
 	case LT_FRELAY_WITH_DIR:
 	case DLT_PPP_PPPD:
 		if (caplen >= 1)
-			way->direction = outgoing(p[0]);
+			way->direction = outgoing(frame[0]);
 		break;
 	case DLT_SLIP:
 		if (caplen >= 16)
-			way->direction = outgoing(p[0]);
+			way->direction = outgoing(frame[0]);
 		break;
 	case DLT_PKTAP:
 		if (caplen >= DISSECT_PKTAP_LEAST)
-			pktap(p, way);
+			pktap(frame, way);
 		break;
 	default:
 		break;

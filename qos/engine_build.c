@@ -2,6 +2,7 @@
 /* Building an engine: a tree for each link, class by class, from the policy. */
 #include "qos/engine_build.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define PACKETS_LEAST 65536u /* that may wait on a link, if its leaves' limits allow it */
@@ -128,6 +129,7 @@ size_t engine_delays_memory(const struct policy_link *l)
 static int build_link(struct elink *e, const struct policy_link *l, uint32_t packets_max,
 		      uint64_t now)
 {
+	assert(l->n_all); /* a link has classes */
 	e->link = l;
 	e->room = packets_bound(l);
 	if (packets_max && e->room > packets_max)

@@ -270,7 +270,7 @@ static bool can_match(const struct code *c)
 	reached[0] = true;
 	for (size_t i = 0; i < c->n && !any; i++) {
 		const struct bpf_insn *in = &c->v[i];
-		size_t a = i + 1, b = i + 1;
+		size_t a = i + 1, b = a;
 
 		if (!reached[i] || BPF_CLASS(in->code) == BPF_RET) {
 			any = reached[i] && in->k;

@@ -30,7 +30,7 @@ struct brief {
 static struct brief brief_time(uint64_t ns)
 {
 	uint64_t step = ns < 10000000 ? 1000 : ns < 10 * JUDGE_SECOND ? 1000000 : JUDGE_SECOND;
-	struct brief b;
+	struct brief b = {""};
 
 	policy_time_text((ns + step / 2) / step * step, b.s);
 	return b;
@@ -40,7 +40,7 @@ static struct brief brief_time(uint64_t ns)
 static struct brief brief_rate(uint64_t bps)
 {
 	uint64_t step = 1;
-	struct brief b;
+	struct brief b = {""};
 
 	while (bps / step >= 1000)
 		step *= 10;

@@ -23,18 +23,20 @@ static bool add(struct reader *rd, struct policy_control *c, const char *text,
 {
 	size_t n = c->match.n;
 	struct policy_filter *v = realloc(c->match.v, (n + 1) * sizeof(*v));
-	const struct control_kind **k;
+	const struct control_kind **k = realloc(c->kind, (n + 1) * sizeof(*k));
 
-	c->match.v = v ? v : c->match.v;
-	k = realloc(c->kind, (n + 1) * sizeof(const struct control_kind *));
-	c->kind = k ? k : c->kind;
+	/* each is the list's from here on, whatever became of the other */
+	if (v)
+		c->match.v = v;
+	if (k)
+		c->kind = k;
 	if (!v || !k) {
 		rd->no_memory = true;
 		return false;
 	}
-	v[n] = (struct policy_filter){.mark = mark};
-	k[n] = kind;
-	if (!value_keep(rd, &v[n].text, text))
+	c->match.v[n] = (struct policy_filter){.mark = mark};
+	c->kind[n] = kind;
+	if (!value_keep(rd, &c->match.v[n].text, text))
 		return false;
 	c->match.n++;
 	return true;

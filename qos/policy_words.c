@@ -84,9 +84,9 @@ const char *policy_direction_name(enum policy_direction d)
 	return policy_direction_names[d];
 }
 
-const char *policy_side_name(enum policy_side i)
+const char *policy_side_name(enum policy_side s)
 {
-	return policy_side_names[i];
+	return policy_side_names[s];
 }
 
 const char *policy_backend_name(enum policy_backend b)
@@ -215,7 +215,8 @@ size_t policy_longer_forms(const char *word, const char *const *names, char *all
 	}
 	if (n > 1 && len + 2 < size) { /* " or " for the last comma */
 		memmove(all + last + 4, all + last + 2, len - last - 1);
-		memcpy(all + last, " or ", 4);
+		for (size_t i = 0; i < 4; i++)
+			all[last + i] = " or "[i];
 	}
 	return n;
 }

@@ -126,8 +126,9 @@ static void end(int sig)
 }
 
 /*
- * Stays on the processor where it is: each has its own backlog of packets that come from a veth,
- * so those of a sender that moves may overtake each other before anybody else has seen them.
+ * Stays on the processor where it is: each has its own backlog of packets that come from a
+ * veth, so those of a sender that moves may overtake each other before anybody else has seen
+ * them.
  */
 static void stay(void)
 {

@@ -201,10 +201,8 @@ static void test_not_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answered_later),
-		cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_several),
-		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_answered_later), cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_several),	       cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_not_cut_off),
 	};
 

@@ -93,7 +93,7 @@ static void test_owner(void **state)
 	assert_int_equal(st.st_uid, 65534);
 	assert_int_equal(st.st_gid, 65533);
 	assert_int_equal(st.st_mode & 07777, 0660);
-	/* the folder stays root's: what root keeps in it, that user must not be able to replace */
+	/* the folder stays root's: that user must not replace what root keeps in it */
 	assert_int_equal(lstat(folder, &st), 0);
 	assert_int_equal(st.st_uid, 0);
 	assert_int_equal(st.st_mode & 022, 0);
