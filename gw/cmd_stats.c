@@ -86,6 +86,7 @@ static void print_link(const json_t *j, const json_t *l)
 	       report_rate(ask_number(l, "rate_bps"), t));
 	ask_print_backend(l);
 	puts(ask_true(l, "up") ? "" : ", DOWN");
+	ask_print_applied(l);
 	printf("  %-*s %10s %10s %10s %9s %9s %9s %9s  dropped\n", columns - 2, "class", "in",
 	       "sent", "bytes", "waiting", "p50", "p99", "max");
 	print_class(l, "", columns);
@@ -150,6 +151,8 @@ const struct cmd cmd_stats = {
 		"  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
 		"Counts and delays are those since the gateway began; a reload does not end "
 		"them.\n"
-		"Exit: 0 done; 2 no gateway answers.\n",
+		"Where no gateway runs: what the kernel counts for what \"weir tc apply\" "
+		"made.\n"
+		"Exit: 0 done; 2 no gateway answers, and nothing was applied.\n",
 	.run = run,
 };

@@ -97,6 +97,7 @@ static void print_link(const json_t *l)
 	ask_print_backend(l);
 	printf(", %s\n",
 	       up ? "up" : "DOWN (there is no such interface, or it is down: the link waits)");
+	ask_print_applied(l);
 	printf("  packets    %" PRIu64 " in, %" PRIu64 " sent, %" PRIu64 " dropped, %" PRIu64
 	       " waiting\n",
 	       ask_number(in, "packets"), ask_number(sent, "packets"),
@@ -126,11 +127,9 @@ static void print_sets(const json_t *list)
 	}
 }
 
-static void print_status(const json_t *j)
+static void print_run(const json_t *j)
 {
-	const json_t *l;
 	char t[REPORT_TEXT];
-	size_t i;
 
 	printf("weir %s, policy %s, running for %s\n", ask_text(j, "weir"),
 	       ask_text(j, "policy"), report_time(ask_number(j, "uptime_ns"), t));
@@ -145,6 +144,19 @@ static void print_status(const json_t *j)
 	if (!ask_true(j, "intact"))
 		printf("THE RULES ARE NOT AS THEY WERE MADE: somebody changed the table "
 		       "\"weir\"\n");
+}
+
+static void print_status(const json_t *j)
+{
+	const json_t *l;
+	size_t i;
+
+	if (ask_is_standing(j))
+		printf("weir %s: no gateway runs here; the kernel schedules by itself what "
+		       "\"weir tc apply\" made\n",
+		       ask_text(j, "weir"));
+	else
+		print_run(j);
 	if (!ask_print_findings(j, NULL, stdout))
 		puts("all is well");
 	json_array_foreach(json_object_get(j, "links"), i, l)
@@ -190,6 +202,9 @@ const struct cmd cmd_status = {
 		"  --socket PATH  of the gateway (/run/weir/weir.sock)\n\n"
 		"Each WARNING is something to act on, with why and what helps; a notice is "
 		"not.\n"
-		"Exit: 0 no warning; 1 there is one; 2 no gateway answers.\n",
+		"Where no gateway runs: what \"weir tc apply\" made, and whether it still "
+		"stands.\n"
+		"Exit: 0 no warning; 1 there is one; 2 no gateway answers, and nothing was "
+		"applied.\n",
 	.run = run,
 };

@@ -9,6 +9,7 @@
 #include "gw/cmd_tc.h"
 #include "gw/cmd_tc_links.h"
 #include "gw/json.h"
+#include "gw/tc_applied.h"
 #include "gw/tc_ingress.h"
 
 static void busy(void)
@@ -67,6 +68,17 @@ static int apply(const struct tc_links *l, int *tables)
 	return *tables < 0 ? give_up(l, l->n, err) : CMD_OK;
 }
 
+/* For `weir status` and the like: nothing of weir's runs from here on. */
+static void note(const struct tc_links *l, const struct tc_args *a)
+{
+	char err[512];
+	const char *file = strcmp(a->policy, "-") ? a->policy : "<stdin>";
+
+	if (tc_applied_note(file, l->link, l->n, &l->can, err, sizeof(err)))
+		cmd_say("weir: %s: it is applied, and \"weir status\" will not know of it",
+			err);
+}
+
 static void tell(const struct tc_links *l, int tables)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -116,11 +128,20 @@ int cmd_tc_apply(int argc, char **argv)
 	if (!status)
 		status = apply(&l, &tables);
 	if (!status) {
+		note(&l, &a);
 		(a.json ? tell_json : tell)(&l, tables);
 		status = cmd_flush(status);
 	}
 	tc_links_close(&l);
 	return status;
+}
+
+static void forget(const char *interface, enum policy_direction way)
+{
+	char err[512];
+
+	if (tc_applied_forget(interface, way, err, sizeof(err)))
+		cmd_say("weir: %s", err);
 }
 
 /*
@@ -136,6 +157,10 @@ static int remove_one(const struct policy *p, const struct policy_link *l, char 
 
 	if (done >= 0 && both)
 		other = tc_remove_other(l, err, errsize);
+	if (done >= 0)
+		forget(l->interface, l->direction);
+	if (done >= 0 && other >= 0 && both)
+		forget(l->interface, policy_opposite(l->direction));
 	if (done >= 0 && other >= 0 && (!in || both))
 		table = tc_nat_remove(l->interface, err, errsize);
 	return done < 0 || other < 0 || table < 0 ? -1 : done | other | table;

@@ -152,15 +152,14 @@ int tc_links_open(struct tc_links *l, const struct tc_args *a, bool complain)
 {
 	struct policy_report to = {.fn = cmd_complain};
 	struct policy_gather g;
-	struct tc_can can;
 	int status = CMD_OK;
 	char err[512];
 
-	if (tc_probe(&can, err, sizeof(err)))
+	if (tc_probe(&l->can, err, sizeof(err)))
 		return cmd_fail("%s", err);
 	policy_gather_begin(&g, &to);
 	for (size_t i = 0; i < l->n; i++) {
-		int s = open_one(l, i, a, &can, &g.report);
+		int s = open_one(l, i, a, &l->can, &g.report);
 
 		if (!s)
 			s = open_nat(l, i, a, complain ? &g.report : NULL);

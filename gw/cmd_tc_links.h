@@ -22,6 +22,7 @@ struct tc_links {
 	const struct policy_link **link;
 	struct tc_target **target; /* beside them; NULL until tc_links_open() */
 	struct tc_nat_job *nat;	   /* likewise */
+	struct tc_can can;	   /* what the kernel has, from tc_links_open() */
 	int *changed;		   /* likewise: how many objects, once it is applied */
 	size_t n;
 };

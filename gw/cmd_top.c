@@ -28,6 +28,7 @@ struct top {
 	uint64_t interval, count; /* ns; tables, 0: no end */
 	bool drawn;		  /* on a terminal, else printed */
 
+	struct standing *standing; /* what was applied, where no gateway runs */
 	struct control_call *call; /* the question that is under way */
 	uint64_t asked, next;	   /* ns: when that began; when the next one is due */
 	uint64_t answered;	   /* ns: the last answer */
@@ -113,16 +114,6 @@ static void no_answer(struct top *t, const char *why)
 	tell_trouble(t, why);
 }
 
-static void ask(struct top *t, uint64_t now)
-{
-	char err[512];
-
-	t->asked = now;
-	t->call = control_call_begin(t->socket, "stats", "histograms", err, sizeof(err));
-	if (!t->call)
-		no_answer(t, err);
-}
-
 static void open_screen(struct top *t)
 {
 	if (screen_open(&t->keys)) {
@@ -180,6 +171,40 @@ static void take(struct top *t, const json_t *j)
 	t->answered = clock_now();
 	t->view.trouble = NULL;
 	show(t);
+}
+
+/* Where no gateway runs: what `weir tc apply` made. false: there is nothing. */
+static bool show_standing(struct top *t)
+{
+	char err[512];
+	json_t *j;
+
+	if (!control_absent(t->socket))
+		return false;
+	if (!t->standing)
+		t->standing = standing_open(err, sizeof(err));
+	j = t->standing ? ask_standing(t->standing, "stats") : NULL;
+	if (!j)
+		return false;
+	t->next = t->asked + t->interval;
+	take(t, j);
+	json_decref(j);
+	return true;
+}
+
+static void ask(struct top *t, uint64_t now)
+{
+	char err[512];
+
+	t->asked = now;
+	t->call = control_call_begin(t->socket, "stats", "histograms", err, sizeof(err));
+	if (t->call) {
+		/* what a gateway does comes first: it may have taken over what stood there */
+		standing_close(t->standing);
+		t->standing = NULL;
+	} else if (!show_standing(t)) {
+		no_answer(t, err);
+	}
 }
 
 static void read_answer(struct top *t)
@@ -354,6 +379,7 @@ static int watch(struct top *t)
 		step(t);
 	screen_close();
 	control_call_end(t->call);
+	standing_close(t->standing);
 	/* the other screen has gone with the last table, which somebody asked for by number */
 	if (t->opened && t->count && t->tables == t->count)
 		print(t);
@@ -441,6 +467,9 @@ const struct cmd cmd_top = {
 		"All figures are of the interval. \"!\" marks a class some of whose packets "
 		"waited\n"
 		"longer than its max-latency.\n"
-		"Exit: 0 ended by the user, the reader or --count; 2 no gateway answers.\n",
+		"Where no gateway runs: what the kernel counts for what \"weir tc apply\" "
+		"made.\n"
+		"Exit: 0 ended by the user, the reader or --count; 2 no gateway answers, and\n"
+		"nothing was applied.\n",
 	.run = run,
 };

@@ -68,6 +68,9 @@ void control_progress(struct control *c, uint64_t ticket, const char *text);
 json_t *control_ask(const char *path, const char *what, int timeout_ms, char *err,
 		    size_t errsize);
 
+/* Whether nobody listens there: there is no such socket, or a dead one. */
+bool control_absent(const char *path);
+
 /*
  * The same with "progress": whenever the gateway says that it is still at it, `progress` is
  * called and timeout_ms begin anew. NULL with one line in err; *began: it was asked, and what

@@ -55,6 +55,22 @@ static int reach(const char *path, int timeout_ms, char *err, size_t errsize)
 	return -1;
 }
 
+bool control_absent(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd, error;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return false;
+	memcpy(a.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	error = connect(fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
+	close(fd);
+	return error == ENOENT || error == ECONNREFUSED;
+}
+
 /* ---- One question. */
 
 struct control_call {

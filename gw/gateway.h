@@ -109,6 +109,10 @@ struct gateway_link {
 	bool up; /* the interface is there and up */
 	uint32_t mtu;
 	enum policy_backend backend;
+	/* Nobody looks after it since `weir tc apply`: that policy's file, and CLOCK_REALTIME
+	 * ns */
+	char *policy; /* NULL: it is a gateway's */
+	uint64_t applied;
 	/*
 	 * Backends mark and kernel: where the kernel's classes are (the interface, or the ifb
 	 * for what comes in); NULL: the interface has not been there so far. The accounts are
@@ -169,6 +173,7 @@ struct gateway_snapshot {
 	uint64_t now, started; /* CLOCK_MONOTONIC ns */
 	uint64_t wall;	       /* CLOCK_REALTIME ns of `now` */
 	char *policy;	       /* file */
+	bool standing;	       /* no gateway: what `weir tc apply` made (standing.h) */
 	uint64_t generation;   /* 1, and one more for every reload that took over */
 	uint64_t reloads_failed;
 	uint64_t reloaded; /* CLOCK_MONOTONIC ns of the last that took over; 0: none */
@@ -183,6 +188,12 @@ struct gateway_snapshot {
 };
 /* Whether nothing in it is a warning. */
 bool gateway_well(const struct gateway_snapshot *s);
+/*
+ * For whoever makes one: a finding more, of which only those are set. NULL: no memory.
+ */
+struct gateway_finding *gateway_finding_add(struct gateway_snapshot *s, enum judge_kind k,
+					    enum judge_severity sev, const char *link,
+					    const char *what);
 /* NULL: no memory. */
 struct gateway_snapshot *gateway_snapshot(struct gateway *g);
 void gateway_snapshot_free(struct gateway_snapshot *s);

@@ -124,9 +124,9 @@ void gateway_serve_end(struct glink *l)
 
 /* ---- The list. */
 
-/* Room for one more, all zero; NULL: no memory. */
-static struct gateway_finding *add(struct gateway_snapshot *s, enum judge_kind k,
-				   enum judge_severity sev, const char *link, const char *what)
+struct gateway_finding *gateway_finding_add(struct gateway_snapshot *s, enum judge_kind k,
+					    enum judge_severity sev, const char *link,
+					    const char *what)
 {
 	struct gateway_finding *v =
 		realloc(s->finding, (s->n_finding + 1) * sizeof(*s->finding));
@@ -154,18 +154,18 @@ static int add_plumbing(struct gateway_snapshot *s, const struct gateway_link *t
 	if (to->health.error) {
 		snprintf(text, sizeof(text), "its queue failed: %s",
 			 strerror(to->health.error));
-		if (!add(s, JUDGE_FAILED, JUDGE_WARNING, to->name, text))
+		if (!gateway_finding_add(s, JUDGE_FAILED, JUDGE_WARNING, to->name, text))
 			return -1;
 	}
 	if (!to->up && !to->n_warning) {
 		snprintf(text, sizeof(text),
 			 "interface %s is not there or down: the link waits", to->interface);
-		if (!add(s, JUDGE_DOWN, JUDGE_WARNING, to->name, text))
+		if (!gateway_finding_add(s, JUDGE_DOWN, JUDGE_WARNING, to->name, text))
 			return -1;
 	}
 	for (size_t i = 0; i < to->n_warning; i++)
-		if (!add(s, to->up ? JUDGE_BYPASS : JUDGE_DOWN, JUDGE_WARNING, to->name,
-			 to->warning[i]))
+		if (!gateway_finding_add(s, to->up ? JUDGE_BYPASS : JUDGE_DOWN, JUDGE_WARNING,
+					 to->name, to->warning[i]))
 			return -1;
 	return 0;
 }
@@ -177,8 +177,8 @@ static int add_service(struct gateway_snapshot *s, const struct glink *l)
 	int failed = n < 0 ? -1 : 0;
 
 	for (ssize_t i = 0; i < n && !failed; i++) {
-		struct gateway_finding *f =
-			add(s, v[i].kind, v[i].severity, l->link->name, v[i].what);
+		struct gateway_finding *f = gateway_finding_add(s, v[i].kind, v[i].severity,
+								l->link->name, v[i].what);
 
 		failed = -1;
 		if (!f)
@@ -202,7 +202,7 @@ static int add_set(const struct gateway *g, size_t i, struct gateway_snapshot *s
 
 	snprintf(text, sizeof(text), "set %.100s cannot be read, and holds what it held before",
 		 g->policy->set[i]->text);
-	f = add(s, JUDGE_SETS, JUDGE_WARNING, NULL, text);
+	f = gateway_finding_add(s, JUDGE_SETS, JUDGE_WARNING, NULL, text);
 	if (!f)
 		return -1;
 	f->since = g->set[i].failed;
@@ -219,7 +219,7 @@ int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 	struct gateway_finding *f;
 
 	if (!s->intact) {
-		f = add(s, JUDGE_RULES, JUDGE_WARNING, NULL, changed);
+		f = gateway_finding_add(s, JUDGE_RULES, JUDGE_WARNING, NULL, changed);
 		if (!f)
 			return -1;
 		f->remedy = strdup("start weir anew, and find out which program did it");

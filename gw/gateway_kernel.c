@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gw/gateway_priv.h"
+#include "gw/tc_applied.h"
 
 bool gateway_has_queue(const struct policy_link *l)
 {
@@ -249,11 +251,15 @@ static void remove_classes(struct gateway *g, const struct policy_link *l,
 			   const struct gkernel *k)
 {
 	uint64_t waiting = k->applied ? gkernel_waiting(k) : 0;
-	char err[300];
+	char err[300], more[300];
 	int gone = tc_remove_at(l, k->applied ? k->index : 0, err, sizeof(err));
 
 	if (gone < 0)
 		gateway_say(g, 3, "link %s: %s", l->name, err);
+	/* "weir tc apply" may have made them before; as another user, this one may not say so
+	 */
+	if (gone >= 0 && !geteuid())
+		(void)tc_applied_forget(l->interface, l->direction, more, sizeof(more));
 	if (gone > 0 && waiting)
 		gateway_say(
 			g, 4,

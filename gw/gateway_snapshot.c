@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "gw/gateway_priv.h"
+#include "gw/snapshot_link.h"
 
 #define LEAVES_AT_ONCE 32u /* some 3 KB each where packets have left: less than 100 us */
-#define PAGE 4096u
 
 /* One visit to a worker. */
 struct visit {
@@ -41,46 +41,6 @@ static void copy_accounts(struct worker *w, void *arg)
 		worker_get_health(w, &v->to->health);
 		v->to->now = clock_now();
 	}
-}
-
-/* Each class, the last first, to the one above it: that has all of its children then. */
-static void sum_up(struct gateway_link *to, const struct policy_link *l)
-{
-	for (size_t i = to->n_class; i-- > 1;)
-		account_add_child(&to->class[l->all[i]->parent->index].account,
-				  &to->class[i].account);
-}
-
-/* The kernel finds pages for them now, not while a worker writes there: that takes longer. */
-static void touch(void *memory, size_t size)
-{
-	volatile char *at = memory;
-
-	for (size_t i = 0; i < size; i += PAGE)
-		at[i] = 0;
-}
-
-static int copy_names(struct gateway_link *to, const struct policy_link *l)
-{
-	to->class = calloc(l->n_all, sizeof(*to->class));
-	if (!to->class)
-		return -1;
-	touch(to->class, l->n_all * sizeof(*to->class));
-	for (; to->n_class < l->n_all; to->n_class++) {
-		const struct policy_class *c = l->all[to->n_class];
-		struct gateway_class *k = &to->class[to->n_class];
-
-		k->path = strdup(c->path);
-		if (!k->path)
-			return -1;
-		k->leaf = !c->n_child;
-		k->min_bps = c->min_bps;
-		k->max_bps = c->parent ? c->max.bps : l->rate.bps;
-		k->max_latency = c->max_latency;
-		k->max_jitter = c->max_jitter;
-		k->weight = c->weight;
-	}
-	return 0;
 }
 
 static int copy_texts(char ***to, size_t *n_to, char *const *v, size_t n)
@@ -126,18 +86,6 @@ static void copy_worker(struct gateway_link *to, const struct gateway *g, const 
 	to->segments = to->health.queue.gso;
 }
 
-/* What the kernel tells of a leaf; zero while its classes are not there. */
-static void copy_counters(struct account *a, const struct tc_counters *c)
-{
-	a->sent = (struct account_count){c->packets, c->bytes};
-	/* of bytes that were dropped, the kernel keeps no count */
-	a->dropped[PKT_DROP_LIMIT].packets = c->drops;
-	a->backlog = c->backlog_packets;
-	a->backlog_bytes = c->backlog_bytes;
-	a->in = (struct account_count){c->packets + c->drops + c->backlog_packets,
-				       c->bytes + c->backlog_bytes};
-}
-
 static void copy_kernel(struct gateway_link *to, const struct glink *l)
 {
 	char err[200];
@@ -147,12 +95,7 @@ static void copy_kernel(struct gateway_link *to, const struct glink *l)
 		return;
 	to->now = clock_now();
 	to->programmed = true;
-	for (size_t i = 0; i < to->n_class; i++) {
-		struct tc_counters c = tc_target_counters(l->tc.target, l->link->all[i]);
-
-		if (to->class[i].leaf)
-			copy_counters(&to->class[i].account, &c);
-	}
+	snapshot_counters(to, l->link, l->tc.target);
 }
 
 /* What classes had that are no more, to the link itself. */
@@ -165,19 +108,11 @@ static void add_gone(struct account *a, const struct gkernel_gone *g)
 	a->in.bytes += g->bytes;
 }
 
-/* The last class, what the link hangs on, is shown once any of it came. */
-static void leave_out(struct gateway_link *to, const struct policy_link *l)
-{
-	if (!l->control.class || to->class[to->n_class - 1].account.in.packets)
-		return;
-	free(to->class[--to->n_class].path);
-}
-
 static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	to->name = strdup(l->link->name);
 	to->interface = strdup(l->link->interface);
-	if (!to->name || !to->interface || copy_names(to, l->link) || copy_warnings(to, l))
+	if (!to->name || !to->interface || snapshot_names(to, l->link) || copy_warnings(to, l))
 		return -1;
 	if (l->tc.target) {
 		to->device = strdup(tc_target_device(l->tc.target));
@@ -192,8 +127,8 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 		copy_worker(to, g, l);
 	if (gateway_in_kernel(l->link))
 		copy_kernel(to, l);
-	sum_up(to, l->link);
-	leave_out(to, l->link);
+	snapshot_sum(to, l->link);
+	snapshot_leave_out(to, l->link);
 	if (to->programmed)
 		add_gone(&to->class[0].account, &l->gone);
 	return 0;
@@ -245,6 +180,7 @@ static void free_link(struct gateway_link *l)
 	free(l->name);
 	free(l->interface);
 	free(l->device);
+	free(l->policy);
 }
 
 void gateway_snapshot_free(struct gateway_snapshot *s)

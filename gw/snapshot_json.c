@@ -156,6 +156,16 @@ static void add_kernel(json_t *j, const struct gateway_link *l)
 			    in_kernel ? json_boolean(l->programmed) : json_null());
 }
 
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_text(text) : json_null();
+}
+
+static uint64_t ago_of(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
 static json_t *texts(char *const *v, size_t n)
 {
 	json_t *list = json_array();
@@ -165,7 +175,8 @@ static json_t *texts(char *const *v, size_t n)
 	return list;
 }
 
-static json_t *link_object(const struct gateway_link *l, bool histograms)
+static json_t *link_object(const struct gateway_snapshot *s, const struct gateway_link *l,
+			   bool histograms)
 {
 	json_t *j = json_object();
 
@@ -173,6 +184,9 @@ static json_t *link_object(const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "interface", json_text(l->interface));
 	json_object_set_new(j, "now_ns", json_number(l->now));
 	json_object_set_new(j, "up", json_boolean(l->up));
+	json_object_set_new(j, "policy", text_or_null(l->policy));
+	json_object_set_new(j, "applied_ns_ago",
+			    l->policy ? json_number(ago_of(s->wall, l->applied)) : json_null());
 	json_object_set_new(j, "rate_bps", json_number(l->rate_bps));
 	json_object_set_new(j, "mtu", json_number(l->mtu));
 	add_kernel(j, l);
@@ -228,6 +242,20 @@ static json_t *class_object(const struct gateway_link *l, const struct gateway_c
 	return j;
 }
 
+/* Of what no gateway looks after, null. */
+static void add_run(json_t *j, const struct gateway_snapshot *s)
+{
+	bool runs = !s->standing;
+
+	json_object_set_new(j, "generation", runs ? json_number(s->generation) : json_null());
+	json_object_set_new(j, "reloads_failed",
+			    runs ? json_number(s->reloads_failed) : json_null());
+	json_object_set_new(j, "reloaded_ns_ago",
+			    s->reloaded ? json_number(s->now - s->reloaded) : json_null());
+	json_object_set_new(j, "native_queue", runs ? json_boolean(s->native) : json_null());
+	json_object_set_new(j, "intact", runs ? json_boolean(s->intact) : json_null());
+}
+
 static json_t *gateway_object(const struct gateway_snapshot *s)
 {
 	json_t *j = json_object();
@@ -236,25 +264,16 @@ static json_t *gateway_object(const struct gateway_snapshot *s)
 	json_object_set_new(j, "policy", json_text(s->policy));
 	json_object_set_new(j, "now_ns", json_number(s->now));
 	json_object_set_new(j, "wall_ns", json_number(s->wall));
+	json_object_set_new(j, "by", json_string(s->standing ? "weir tc apply" : "weir run"));
 	json_object_set_new(j, "uptime_ns", json_number(s->now - s->started));
-	json_object_set_new(j, "generation", json_number(s->generation));
-	json_object_set_new(j, "reloads_failed", json_number(s->reloads_failed));
-	json_object_set_new(j, "reloaded_ns_ago",
-			    s->reloaded ? json_number(s->now - s->reloaded) : json_null());
-	json_object_set_new(j, "native_queue", json_boolean(s->native));
-	json_object_set_new(j, "intact", json_boolean(s->intact));
+	add_run(j, s);
 	return j;
 }
 
 /* null: not known */
 static json_t *ago(const struct gateway_snapshot *s, uint64_t then)
 {
-	return then ? json_number(s->now > then ? s->now - then : 0) : json_null();
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && *text ? json_text(text) : json_null();
+	return then ? json_number(ago_of(s->now, then)) : json_null();
 }
 
 static json_t *findings(const struct gateway_snapshot *s)
@@ -301,7 +320,7 @@ static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histog
 
 	for (size_t i = 0; i < s->n_link; i++) {
 		const struct gateway_link *l = &s->link[i];
-		json_t *k = link_object(l, histograms), *list = json_array();
+		json_t *k = link_object(s, l, histograms), *list = json_array();
 
 		/* the first is the link itself */
 		for (size_t n = 1; classes && n < l->n_class; n++)

@@ -10,14 +10,15 @@
 #ifndef WEIR_GW_TC_SAVED_H
 #define WEIR_GW_TC_SAVED_H
 
+#include "gw/tc_file.h"
 #include "gw/tc_link.h"
 #include "gw/tc_state.h"
 
 struct tc_saved {
-	char path[128];
+	char path[TC_FILE_PATH];
 	char name[IFNAMSIZ];
-	char where[64];	  /* the boot and the namespace */
-	unsigned long ns; /* the number of the namespace */
+	char where[TC_FILE_WHERE]; /* the boot and the namespace */
+	unsigned long ns;	   /* the number of the namespace */
 	uint32_t ifindex, top;
 };
 

@@ -238,7 +238,8 @@ struct top_answer *top_answer_read(const json_t *j, const char *only)
 	a->started = a->now > uptime ? a->now - uptime : 0;
 	a->generation = ask_number(j, "generation");
 	a->reloads_failed = ask_number(j, "reloads_failed");
-	a->intact = ask_true(j, "intact");
+	/* null: what no gateway runs for has no rules that could be changed */
+	a->intact = ask_true(j, "intact") || json_is_null(json_object_get(j, "intact"));
 	a->weir = copy_text(json_object_get(j, "weir"));
 	a->policy = copy_text(json_object_get(j, "policy"));
 	if (a->weir && a->policy &&
