@@ -35,7 +35,10 @@ try() { # NAME COMMAND...
 
 at_once "$TEST_JOBS"
 for capture in home.pcap.gz office.pcapng.gz isp.pcap.gz odd.pcap.gz; do
-	try "replay-$capture" "$weir" replay policies/home.yaml "tests/captures/$capture"
+	# its own policy, where it has one: a capture of which nothing is on a link is no success
+	policy=policies/${capture%%.*}.yaml
+	[ -e "$policy" ] || policy=policies/home.yaml
+	try "replay-$capture" "$weir" replay "$policy" "tests/captures/$capture"
 done
 try replay-together "$weir" replay policies/home.yaml tests/captures/home.pcap.gz \
 	tests/captures/isp.pcap.gz
