@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gw/metrics_body.h"
+
 #define CLIENTS 8u	      /* at once; who comes when all places are taken gets another's */
 #define PLACES (CLIENTS + 8u) /* and those that are about to go */
 #define BACKLOG 128
@@ -40,6 +42,7 @@ struct metrics {
 	void *arg;
 	const char *name; /* NULL: none; a name of this host beside its own */
 	struct client client[PLACES];
+	struct metrics_shared *shared; /* the youngest snapshot that is in use; NULL: none */
 };
 
 static int fail(char *err, size_t size, const char *fmt, ...)
@@ -208,34 +211,6 @@ static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned status, co
 		MHD_create_response_from_buffer(strlen(text), u.out, MHD_RESPMEM_PERSISTENT));
 }
 
-static struct MHD_Response *document(const struct metrics *m)
-{
-	struct gateway_snapshot *s = m->snapshot(m->arg);
-	struct MHD_Response *r;
-	char *text = NULL;
-	size_t size = 0;
-	FILE *f;
-	int failed;
-
-	if (!s)
-		return NULL;
-	f = open_memstream(&text, &size);
-	if (!f) {
-		gateway_snapshot_free(s);
-		return NULL;
-	}
-	failed = metrics_print(s, f);
-	gateway_snapshot_free(s);
-	if (fclose(f) || failed) {
-		free(text);
-		return NULL;
-	}
-	r = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
-	if (!r)
-		free(text);
-	return r;
-}
-
 /* "name:9590", "[::1]:9590" to "name", "::1". false: it is too long for a name. */
 static bool host_only(const char *host, char name[256])
 {
@@ -283,7 +258,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **state)
 {
-	const struct metrics *m = arg;
+	struct metrics *m = arg;
 	struct MHD_Response *r;
 
 	(void)version;
@@ -302,7 +277,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer_text(c, MHD_HTTP_METHOD_NOT_ALLOWED,
 				   "The metrics can be read, with GET, and nothing else.\n");
-	r = document(m);
+	r = metrics_body(&m->shared, m->snapshot, m->arg);
 	if (!r)
 		return answer_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, "There is no memory.\n");
 	return answer(c, MHD_HTTP_OK, r);

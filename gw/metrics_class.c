@@ -30,37 +30,38 @@ static const struct class_family {
 	const char *name, *type, *help;
 	enum metrics_unit unit;
 	uint64_t (*get)(const struct gateway_class *c);
-	uint64_t (*only)(const struct gateway_class *c); /* classes where this is not 0 */
-	bool ours;					 /* the kernel does not tell it */
+	/* classes where this is not 0, or can have been otherwise; NULL: all */
+	uint64_t (*only)(const struct gateway_class *c);
+	bool ours; /* the kernel does not tell it */
 } class_families[] = {
 	{"weir_class_min_bytes_per_second", gauge, "What the class is guaranteed.", RATE,
 	 class_min, class_min, false},
 	{"weir_class_max_bytes_per_second", gauge, "What the class gets at most.", RATE,
 	 class_max, class_max, false},
 	{"weir_class_in_packets_total", counter, "Packets that came.", COUNT, class_in_packets,
-	 NULL, false},
+	 class_in_packets, false},
 	{"weir_class_in_bytes_total", counter, "Bytes that came, as the link counts them.",
-	 COUNT, class_in_bytes, NULL, false},
+	 COUNT, class_in_bytes, class_in_packets, false},
 	{"weir_class_sent_packets_total", counter, "Packets that left.", COUNT,
 	 class_sent_packets, NULL, false},
 	{"weir_class_sent_bytes_total", counter, "Bytes that left, as the link counts them.",
 	 COUNT, class_sent_bytes, NULL, false},
 	{"weir_class_marked_packets_total", counter,
 	 "Packets that had Congestion Experienced set instead of being dropped.", COUNT,
-	 class_marked, NULL, true},
+	 class_marked, class_marked, true},
 	{"weir_class_dscp_changed_packets_total", counter, "Packets whose DSCP was changed.",
-	 COUNT, class_remarked, NULL, true},
-	{"weir_class_backlog_packets", gauge, "Packets that wait.", COUNT, class_backlog, NULL,
-	 false},
+	 COUNT, class_remarked, class_remarked, true},
+	{"weir_class_backlog_packets", gauge, "Packets that wait.", COUNT, class_backlog,
+	 class_in_packets, false},
 	{"weir_class_backlog_bytes", gauge, "Bytes that wait, as the link counts them.", COUNT,
-	 class_backlog_bytes, NULL, false},
+	 class_backlog_bytes, class_in_packets, false},
 	{"weir_class_backlog_peak_packets", gauge, "Most packets that ever waited.", COUNT,
-	 class_backlog_peak, NULL, true},
+	 class_backlog_peak, class_backlog_peak, true},
 	{"weir_class_delay_max_seconds", gauge, "Longest that a packet that left had waited.",
-	 SECONDS, class_delay_max, NULL, true},
+	 SECONDS, class_delay_max, class_delay_max, true},
 	{"weir_class_jitter_max_seconds", gauge,
 	 "Largest estimate of the jitter of RFC 3550 within a flow.", SECONDS, class_jitter_max,
-	 NULL, true},
+	 class_jitter_max, true},
 	{"weir_class_latency_objective_seconds", gauge, "max-latency of the policy.", SECONDS,
 	 class_latency, class_latency, false},
 	{"weir_class_latency_missed_packets_total", counter,
@@ -73,20 +74,12 @@ static const struct class_family {
 static void print_labels(FILE *f, const char *family, const char *suffix,
 			 const struct gateway_link *l, const struct gateway_class *c)
 {
-	fprintf(f, "%s%s{", family, suffix);
+	fputs(family, f);
+	fputs(suffix, f);
+	fputc('{', f);
 	metrics_label(f, "link", l->name);
 	fputc(',', f);
 	metrics_label(f, "class", c->path);
-}
-
-/* A family whose samples are printed by fn, one call for each class. */
-static void each(FILE *f, const struct gateway_snapshot *s,
-		 void (*fn)(FILE *f, const struct gateway_link *l,
-			    const struct gateway_class *c))
-{
-	for (size_t i = 0; i < s->n_link; i++)
-		for (size_t k = 0; k < s->link[i].n_class; k++)
-			fn(f, &s->link[i], &s->link[i].class[k]);
 }
 
 static void print_info(FILE *f, const struct gateway_link *l, const struct gateway_class *c)
@@ -95,7 +88,11 @@ static void print_info(FILE *f, const struct gateway_link *l, const struct gatew
 	fprintf(f, ",leaf=\"%d\"} 1\n", c->leaf);
 }
 
-/* Of a link that the kernel schedules, it tells how many packets, and no more. */
+/*
+ * Of a link that the kernel schedules, it tells how many packets, and no more. The full queue
+ * is there from the start, so that a class has a sum; other reasons when they were counted
+ * first.
+ */
 static void print_drops(FILE *f, const char *family, const struct gateway_link *l,
 			const struct gateway_class *c, bool bytes)
 {
@@ -104,7 +101,8 @@ static void print_drops(FILE *f, const char *family, const struct gateway_link *
 	for (unsigned i = 0; i < PKT_DROP_N; i++) {
 		const struct account_count *n = &c->account.dropped[i];
 
-		if (i == PKT_KEPT || (!ours && (bytes || i != PKT_DROP_LIMIT)))
+		if (i == PKT_KEPT || (!ours && (bytes || i != PKT_DROP_LIMIT)) ||
+		    (i != PKT_DROP_LIMIT && !n->packets))
 			continue;
 		print_labels(f, family, "", l, c);
 		fprintf(f, ",reason=\"%s\"}", account_drop_name((enum pkt_drop)i));
@@ -160,7 +158,8 @@ static void print_delay(FILE *f, const struct gateway_link *l, const struct gate
 	uint64_t n = 0;
 	unsigned b = 0;
 
-	if (l->backend != POLICY_BACKEND_QUEUE)
+	/* all bounds or none: a sum over classes needs the same of each */
+	if (l->backend != POLICY_BACKEND_QUEUE || !a->sent.packets)
 		return;
 	for (unsigned i = 0; i < LENGTH(bounds); i++) {
 		while (b < DELAYS_BUCKETS && delays_top(b) <= bounds[i].ns)
@@ -179,35 +178,73 @@ static void print_delay(FILE *f, const struct gateway_link *l, const struct gate
 	metrics_value(f, COUNT, n);
 }
 
-void metrics_classes(FILE *f, const struct gateway_snapshot *s)
+/* ---- All of them. */
+
+/* Families that are more than one number, in the order of the document. */
+static const struct special {
+	const char *name, *type, *help;
+	void (*print)(FILE *f, const struct gateway_link *l, const struct gateway_class *c);
+} first =
+	{"weir_class_info", gauge,
+	 "The classes of the policy; class \"\" is the whole link; leaf 0: the sum of others; "
+	 "always 1.",
+	 print_info},
+  last[] = {
+	  {dropped_packets, counter, "Packets that were dropped, by reason.",
+	   print_dropped_packets},
+	  {dropped_bytes, counter,
+	   "Bytes that were dropped, as the link counts them, by reason.", print_dropped_bytes},
+	  {delay, "histogram", "How long packets that left had waited.", print_delay},
+};
+#define SIMPLE LENGTH(class_families)
+#define FAMILIES (1 + SIMPLE + LENGTH(last))
+
+static void print_simple(FILE *f, const struct class_family *o, const struct gateway_link *l,
+			 const struct gateway_class *c)
 {
-	metrics_begin(
-		f, "weir_class_info", gauge,
-		"The classes of the policy; class \"\" is the whole link; leaf 0: the sum "
-		"of others; always 1.");
-	each(f, s, print_info);
-	for (size_t k = 0; k < LENGTH(class_families); k++) {
-		const struct class_family *o = &class_families[k];
+	if ((o->only && !o->only(c)) || (o->ours && l->backend != POLICY_BACKEND_QUEUE))
+		return;
+	print_labels(f, o->name, "", l, c);
+	fputc('}', f);
+	metrics_value(f, o->unit, o->get(c));
+}
 
+/* Its family at one class; NULL: at none, but the head of the family. */
+static void print_family(FILE *f, size_t family, const struct gateway_link *l,
+			 const struct gateway_class *c)
+{
+	const struct special *o = family ? &last[family - 1 - SIMPLE] : &first;
+
+	if (family && family <= SIMPLE) {
+		const struct class_family *simple = &class_families[family - 1];
+
+		if (c)
+			print_simple(f, simple, l, c);
+		else
+			metrics_begin(f, simple->name, simple->type, simple->help);
+	} else if (c) {
+		o->print(f, l, c);
+	} else {
 		metrics_begin(f, o->name, o->type, o->help);
-		for (size_t i = 0; i < s->n_link; i++) {
-			const struct gateway_link *l = &s->link[i];
-
-			for (size_t n = 0; n < l->n_class; n++) {
-				if ((o->only && !o->only(&l->class[n])) ||
-				    (o->ours && l->backend != POLICY_BACKEND_QUEUE))
-					continue;
-				print_labels(f, o->name, "", l, &l->class[n]);
-				fputc('}', f);
-				metrics_value(f, o->unit, o->get(&l->class[n]));
-			}
-		}
 	}
-	metrics_begin(f, dropped_packets, counter, "Packets that were dropped, by reason.");
-	each(f, s, print_dropped_packets);
-	metrics_begin(f, dropped_bytes, counter,
-		      "Bytes that were dropped, as the link counts them, by reason.");
-	each(f, s, print_dropped_bytes);
-	metrics_begin(f, delay, "histogram", "How long packets that left had waited.");
-	each(f, s, print_delay);
+}
+
+bool metrics_class(FILE *f, const struct gateway_snapshot *s, struct metrics_at *at)
+{
+	if (at->family == FAMILIES)
+		return false;
+	if (!at->link && !at->class)
+		print_family(f, at->family, NULL, NULL);
+	while (at->link < s->n_link && at->class == s->link[at->link].n_class) {
+		at->link++;
+		at->class = 0;
+	}
+	if (at->link < s->n_link) {
+		const struct gateway_link *l = &s->link[at->link];
+
+		print_family(f, at->family, l, &l->class[at->class ++]);
+	} else {
+		*at = (struct metrics_at){.family = at->family + 1};
+	}
+	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef WEIR_GW_METRICS_TEXT_H
 #define WEIR_GW_METRICS_TEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -23,6 +24,11 @@ void metrics_seconds(FILE *f, unsigned __int128 ns);
 void metrics_value(FILE *f, enum metrics_unit unit, uint64_t v);
 
 void metrics_links(FILE *f, const struct gateway_snapshot *s);
-void metrics_classes(FILE *f, const struct gateway_snapshot *s);
+/* The classes, a family of one of them a call: where that is. All zero: the first. */
+struct metrics_at {
+	size_t family, link, class;
+};
+/* false: there is no more, and nothing was printed. */
+bool metrics_class(FILE *f, const struct gateway_snapshot *s, struct metrics_at *at);
 
 #endif

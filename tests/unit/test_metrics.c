@@ -161,6 +161,70 @@ static void test_histograms(void **state)
 	gateway_snapshot_free(s);
 }
 
+static void drop_series(struct gateway_class *c)
+{
+	account_clear(&c->account);
+	c->account = (struct account){0};
+}
+
+static size_t series_of(const struct document *d, const char *labels)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		n += !strncmp(d->v[i].labels, labels, strlen(labels));
+	return n;
+}
+
+/* Of thousands of classes most do nothing: what they do not count, they do not tell. */
+static void test_sparse(void **state)
+{
+	static const char class[] = "link=wan-up;class=work/ssh;";
+	struct gateway_snapshot *s = made_up(NULL);
+	struct gateway_class *c = &s->link[0].class[1];
+	char *text;
+	struct document *d;
+
+	(void)state;
+	drop_series(c);
+	c->max_latency = c->min_bps = 0;
+	text = print(s);
+	d = read_document(text);
+	assert_int_equal(series_of(d, class), 5);
+	expect(d, "weir_class_info", "link=wan-up;class=work/ssh;leaf=1;", 1);
+	expect(d, "weir_class_sent_packets_total", class, 0);
+	expect(d, "weir_class_sent_bytes_total", class, 0);
+	expect(d, "weir_class_dropped_packets_total",
+	       "link=wan-up;class=work/ssh;reason=limit;", 0);
+	expect(d, "weir_class_dropped_bytes_total", "link=wan-up;class=work/ssh;reason=limit;",
+	       0);
+	free(d);
+	free(text);
+
+	/* what came once stays, and a histogram has all of its bounds */
+	account_in(&c->account, 100 * S, 1000);
+	account_sent(&c->account, 101 * S, 1000, 3 * MS, 0);
+	text = print(s);
+	d = read_document(text);
+	expect(d, "weir_class_in_packets_total", class, 1);
+	expect(d, "weir_class_backlog_packets", class, 0);
+	assert_true(series_value(d, "weir_class_delay_seconds_bucket", class, "0.0001") == 0);
+	assert_true(series_value(d, "weir_class_delay_seconds_bucket", class, "0.005") == 1);
+	assert_true(series_value(d, "weir_class_delay_seconds_bucket", class, "+Inf") == 1);
+	assert_null(strstr(text, "class=\"work/ssh\",reason=\"aqm\""));
+	free(d);
+	free(text);
+	account_in(&c->account, 102 * S, 1000);
+	account_dropped(&c->account, 103 * S, 1000, PKT_DROP_AQM);
+	text = print(s);
+	d = read_document(text);
+	expect(d, "weir_class_dropped_packets_total", "link=wan-up;class=work/ssh;reason=aqm;",
+	       1);
+	free(d);
+	free(text);
+	gateway_snapshot_free(s);
+}
+
 /* A counter that goes down is taken for a restart. */
 static void test_buckets_never_fall(void **state)
 {
@@ -210,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_document),
 		cmocka_unit_test(test_in_kernel),
 		cmocka_unit_test(test_histograms),
+		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_buckets_never_fall),
 		cmocka_unit_test(test_cannot_be_written),
 	};
