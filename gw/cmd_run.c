@@ -23,6 +23,7 @@
 #include "gw/nfq.h"
 #include "gw/notify.h"
 #include "gw/privilege.h"
+#include "gw/setnft.h"
 #include "gw/snapshot_json.h"
 #include "gw/tc_apply.h"
 #include "gw/tc_plan.h"
@@ -274,7 +275,9 @@ static int read_policy(struct run *r)
 	r->policy = cmd_policy_read(r->file, &report, &status);
 	if (!r->policy)
 		return status;
-	return gateway_check(r->policy, &report) ? CMD_NO : CMD_OK;
+	if (gateway_check(r->policy, &report) || !setnft_read_all(r->policy, &report))
+		return CMD_NO;
+	return CMD_OK;
 }
 
 static int open_outside(struct run *r, const struct privilege_user *u, char *err, size_t size)

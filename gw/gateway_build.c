@@ -17,6 +17,7 @@
 #include "gw/clock.h"
 #include "gw/fail.h"
 #include "gw/gateway.h"
+#include "gw/setnft.h"
 
 #define NICE 5 /* behind the thread that answers */
 /* of those that are kept: a policy may have an error in every line */
@@ -134,7 +135,7 @@ static int work(struct build *b)
 	int status;
 
 	b->policy = b->read(b->file, &r, &status);
-	if (!b->policy || gateway_check(b->policy, &r))
+	if (!b->policy || gateway_check(b->policy, &r) || !setnft_read_all(b->policy, &r))
 		return r.errors ? -1
 				: fail_with(b->err, sizeof(b->err), "%s cannot be read",
 					    b->file);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "gw/setfile.h"
+#include "gw/setnft.h"
 
 #define NICE 5 /* behind the thread that answers */
 
@@ -22,6 +23,7 @@ struct setjob {
 	pthread_t thread;
 	atomic_bool stop, ended;
 	struct addrset *got;
+	uint64_t again;
 	char err[512];
 };
 
@@ -47,7 +49,11 @@ static void *run(void *arg)
 
 	/* of this thread alone, as Linux has it */
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
-	j->got = setfile_read(j->set.path, j->file, j->set.at, &r);
+	j->again = SETNFT_NEVER;
+	if (j->set.nft)
+		j->got = setnft_read(j->set.text, j->file, j->set.at, &r, &j->again);
+	else
+		j->got = setfile_read(j->set.path, j->file, j->set.at, &r);
 	atomic_store_explicit(&j->ended, true, memory_order_release);
 	if (write(j->done, &one, sizeof(one)) < 0) {
 		/* a counter that cannot be full */
@@ -94,13 +100,14 @@ bool setjob_done(const struct setjob *j)
 	return atomic_load_explicit(&j->ended, memory_order_acquire);
 }
 
-struct addrset *setjob_end(struct setjob *j, char *err, size_t errsize)
+struct addrset *setjob_end(struct setjob *j, uint64_t *again, char *err, size_t errsize)
 {
 	struct addrset *got;
 
 	atomic_store_explicit(&j->stop, true, memory_order_relaxed);
 	pthread_join(j->thread, NULL);
 	got = j->got;
+	*again = j->again;
 	snprintf(err, errsize, "%s", j->err[0] ? j->err : "it could not be read");
 	free_all(j);
 	return got;

@@ -15,7 +15,10 @@ struct setjob;
  * has ended. NULL with errno. */
 struct setjob *setjob_start(const struct policy *p, const struct policy_set *s, int done);
 bool setjob_done(const struct setjob *j);
-/* Ends it, whatever it does, and gives what it has read; NULL with one line in err. */
-struct addrset *setjob_end(struct setjob *j, char *err, size_t errsize);
+/*
+ * Ends it, whatever it does, and gives what it has read; NULL with one line in err. *again: as
+ * of setnft_read().
+ */
+struct addrset *setjob_end(struct setjob *j, uint64_t *again, char *err, size_t errsize);
 
 #endif

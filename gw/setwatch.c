@@ -16,6 +16,7 @@
 #include "gw/clock.h"
 #include "gw/fail.h"
 #include "gw/setjob.h"
+#include "gw/setnft.h"
 
 #define SECOND UINT64_C(1000000000)
 /* not each write: what is half written is no set; a file that stays open is looked at */
@@ -29,6 +30,7 @@ struct one {
 	uint64_t due;	 /* ns: when it is to be read */
 	struct stat was; /* as it was when it was read; all zero: it was not there */
 	bool failed;
+	struct setnft_name nft; /* of one of nftables */
 };
 
 struct setwatch {
@@ -37,9 +39,11 @@ struct setwatch {
 	struct one *one; /* beside p->set */
 	int all;	 /* epoll: of the following */
 	int inotify;	 /* -1: there is none, and files are looked at only */
+	int nft;	 /* -1: there are no such sets, or what they hold is looked at only */
 	int timer, done;
 	struct setjob *job;
 	size_t job_of;
+	uint64_t began; /* ns: the job */
 	uint64_t looked;
 };
 
@@ -87,7 +91,8 @@ static void look_at_all(struct setwatch *w)
 			watch_folder(w, o);
 			look_at_file(w, i);
 		}
-		if (o->failed && !o->due)
+		/* nobody tells of those of nftables, or it could not be read */
+		if ((o->failed || (w->nft < 0 && !o->folder)) && !o->due)
 			changed(o);
 	}
 }
@@ -122,16 +127,46 @@ static void read_inotify(struct setwatch *w)
 	}
 }
 
+/* ---- Sets of nftables. */
+
+static void nft_changed(void *arg, const struct setnft_name *n)
+{
+	struct setwatch *w = arg;
+
+	for (size_t i = 0; i < w->p->n_set; i++) {
+		const struct setnft_name *is = &w->one[i].nft;
+
+		if (!w->p->set[i]->nft)
+			continue;
+		if (!n->table[0] || (n->family == is->family && !strcmp(n->table, is->table) &&
+				     (!n->set[0] || !strcmp(n->set, is->set))))
+			changed(&w->one[i]);
+	}
+}
+
 /* ---- Reading. */
+
+/* What the kernel does not tell of. */
+static void read_again(struct setwatch *w, struct one *o, uint64_t again)
+{
+	uint64_t at = clock_now(), least = 10 * (at - w->began);
+
+	if (again == SETNFT_NEVER || o->due)
+		return;
+	least = least > SECOND ? least : SECOND;
+	o->due = at + (again > least ? again : least);
+}
 
 static void end_job(struct setwatch *w)
 {
 	struct one *o = &w->one[w->job_of];
 	char why[512];
-	struct addrset *got = setjob_end(w->job, why, sizeof(why));
+	uint64_t again;
+	struct addrset *got = setjob_end(w->job, &again, why, sizeof(why));
 
 	w->job = NULL;
 	o->failed = !got;
+	read_again(w, o, again);
 	if (got)
 		w->ops.now(w->ops.arg, w->job_of, got);
 	else
@@ -148,6 +183,7 @@ static void begin_job(struct setwatch *w, size_t i)
 	if (s->path && stat(s->path, &o->was))
 		o->was = (struct stat){0};
 	w->job_of = i;
+	w->began = clock_now();
 	w->job = setjob_start(w->p, s, w->done);
 	if (w->job)
 		return;
@@ -183,6 +219,8 @@ void setwatch_event(struct setwatch *w)
 		/* neither need have come */
 	}
 	read_inotify(w);
+	if (w->nft >= 0 && setnft_changes(w->nft, nft_changed, w))
+		nft_changed(w, &(struct setnft_name){0});
 	if (clock_now() - w->looked >= SETWATCH_LOOK)
 		look_at_all(w);
 	if (w->job && setjob_done(w->job))
@@ -212,8 +250,15 @@ static int begin(struct setwatch *w, size_t i)
 	o->wd = -1;
 	changed(o);
 	o->due = o->first;
-	if (!path)
+	if (w->p->set[i]->nft && w->nft < 0) {
+		w->nft = setnft_watch();
+		if (w->nft >= 0 && add_fd(w, w->nft))
+			return -1;
+	}
+	if (!path) {
+		setnft_name(w->p->set[i]->text, &o->nft);
 		return 0;
+	}
 	o->name = slash ? slash + 1 : path;
 	o->folder =
 		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
@@ -230,7 +275,7 @@ struct setwatch *setwatch_open(const struct policy *p, const struct setwatch_ops
 	bool good = w != NULL;
 
 	if (w) {
-		*w = (struct setwatch){.p = p, .ops = *ops, .looked = clock_now()};
+		*w = (struct setwatch){.p = p, .ops = *ops, .nft = -1, .looked = clock_now()};
 		w->one = calloc(p->n_set + 1, sizeof(*w->one));
 		w->all = epoll_create1(EPOLL_CLOEXEC);
 		w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -254,19 +299,19 @@ struct setwatch *setwatch_open(const struct policy *p, const struct setwatch_ops
 void setwatch_close(struct setwatch *w)
 {
 	char why[512];
+	uint64_t again;
+	int fd[5];
 
 	if (!w)
 		return;
+	memcpy(fd, (int[5]){w->all, w->inotify, w->nft, w->timer, w->done}, sizeof(fd));
 	if (w->job)
-		addrset_free(setjob_end(w->job, why, sizeof(why)));
+		addrset_free(setjob_end(w->job, &again, why, sizeof(why)));
 	for (size_t i = 0; w->one && i < w->p->n_set; i++)
 		free(w->one[i].folder);
 	free(w->one);
-	for (unsigned i = 0; i < 4; i++) {
-		int fd = i == 0 ? w->all : i == 1 ? w->inotify : i == 2 ? w->timer : w->done;
-
-		if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < sizeof(fd) / sizeof(fd[0]); i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
 	free(w);
 }

@@ -8,6 +8,10 @@
  * SETWATCH_LATEST after the first, by a thread (setjob.h), one set at a time. All are read once
  * at the beginning: they may have changed since the policy was read.
  *
+ * Of a set of nftables the kernel tells changes; where it does not (setnft.h) it is read again
+ * when its first element's time is over, and where rules add to it every second, but so rarely
+ * that reading takes a tenth of the time.
+ *
  * What cannot be read is told and read again when it changes, and every SETWATCH_LOOK.
  */
 #ifndef WEIR_GW_SETWATCH_H

@@ -76,4 +76,68 @@ for backend in queue mark; do
 	kill "${pids[-1]}"
 	ok "$backend: weir ends well" weir_stop
 done
+
+# ---- nftables
+
+nft() { in_r nft "$@"; }
+tables() {
+	nft -f - <<-EOP
+	table inet filter {
+		set kids { type ipv4_addr; flags interval, timeout; elements = { 192.0.2.0/24 }; }
+		set single { type ipv4_addr; timeout 1h; elements = { 192.0.2.1 }; }
+		set added { type ipv4_addr; flags dynamic, timeout; timeout 3s; }
+		set ports { type inet_service; elements = { 80 }; }
+	}
+	EOP
+}
+policy queue '{nft: inet filter kids, match: src}'
+status 1 "nft: a set that is not there" run "$tmp/p.yaml" --socket "$sock"
+like "is an error at its place" "$tmp/err" 'p\.yaml:7:32: the nft set "inet filter kids" cannot be read: there is none'
+tables
+policy queue '{nft: inet filter ports}'
+ip netns exec "$ns-r" "$WEIR" run "$tmp/p.yaml" --socket "$sock" >"$tmp/out" 2>"$tmp/err"
+is "nft: one of something else" $? 1
+like "is an error, too" "$tmp/err" 'p\.yaml:7:32: .*something else'
+
+policy queue '{nft: inet filter kids, match: src}'
+weir_start "$tmp/p.yaml" || { ok "nft: weir starts" false; cat "$tmp/weir.log"; finish; }
+flow
+ok "nft: a flow whose host is not in the set" goes_to rest
+nft add element inet filter kids '{ 10.77.0.0/16 }'
+ok "nft: an interval is added: the flow has the class" settled rest set
+nft delete element inet filter kids '{ 10.77.0.0/16 }'
+ok "nft: and taken away" settled set rest
+nft add element inet filter kids '{ 10.77.1.2-10.77.1.9 timeout 3s }'
+ok "nft: one for three seconds" goes_to set
+ok "nft: is over, though nobody tells" settled set rest
+nft add element inet filter kids '{ 10.77.1.2 }'
+ok "nft: one address" settled rest set
+nft delete table inet filter
+ok "nft: its table is gone: that is told" until_ok 20 has_finding 'there is none'
+ok "nft: and changes nothing" no_more rest set
+tables
+ok "nft: it is there again, without it" settled set rest
+ok "nft: and nothing is wrong any more" until_ok 20 no_finding
+nft flush set inet filter kids
+nft add element inet filter kids '{ 0.0.0.0/0 }'
+ok "nft: all addresses" settled rest set
+
+policy queue '[{nft: inet filter added, match: src}, {nft: inet filter single}]'
+ok "nft: a reload with others" "$WEIR" reload --socket "$sock"
+ok "nft: that do not have it" settled set rest
+nft add element inet filter single '{ 10.77.2.2 }'
+ok "nft: one without intervals" settled rest set
+nft flush set inet filter single
+ok "nft: is emptied" settled set rest
+nft -f - <<-EOP
+table inet filter {
+	chain c { type filter hook forward priority mangle; udp dport 5001 update @added { ip saddr }; }
+}
+EOP
+ok "nft: a rule adds to one" settled rest set
+nft delete chain inet filter c
+ok "nft: and does so no more" settled set rest
+is "nft: status tells what there is" "$("$WEIR" status --socket "$sock" | grep -cE '^set inet filter (added|single): 0 ranges of addresses')" 2
+kill "${pids[-1]}"
+ok "nft: weir ends well" weir_stop
 finish
