@@ -32,13 +32,19 @@ static bool has(const struct claims *c, const char *name)
 
 int claims_want(struct claims *c, const struct policy_link *const *link, size_t n)
 {
-	*c = (struct claims){calloc(n + 1, sizeof(*c->v)), n};
+	size_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += policy_interfaces(link[i]);
+	*c = (struct claims){.v = calloc(all + 1, sizeof(*c->v))};
 	if (!c->v)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		name_of(link[i]->interface, link[i]->direction,
-			link[i]->backend == POLICY_BACKEND_QUEUE ? CLAIM_QUEUE : CLAIM_TC,
-			c->v[i]);
+		for (size_t k = 0; k < policy_interfaces(link[i]); k++)
+			name_of(policy_interface(link[i], k), link[i]->direction,
+				link[i]->backend == POLICY_BACKEND_QUEUE ? CLAIM_QUEUE
+									 : CLAIM_TC,
+				c->v[c->n++]);
 	return 0;
 }
 

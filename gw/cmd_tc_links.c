@@ -83,6 +83,15 @@ int tc_links_read(struct tc_links *l, const struct tc_args *a, bool check)
 	for (size_t i = 0; i < l->policy->n_link; i++) {
 		const struct policy_link *p = l->policy->link[i];
 
+		if (p->n_also && (!named || p == named))
+			return cmd_fail("link \"%s\" has several interfaces: the kernel's "
+					"classes share the rate of one; let weir run do it, or "
+					"take a link for each interface",
+					p->name);
+	}
+	for (size_t i = 0; i < l->policy->n_link; i++) {
+		const struct policy_link *p = l->policy->link[i];
+
 		if (named ? p == named : p->interface != NULL)
 			l->link[l->n++] = p;
 	}

@@ -29,13 +29,6 @@ void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 		g->o.log(g->o.arg, level, text);
 }
 
-/* An interface has two ways. */
-bool gateway_same_place(const struct policy_link *a, const struct policy_link *b)
-{
-	return a->interface && !strcmp(a->interface, b->interface) &&
-	       a->direction == b->direction;
-}
-
 int gateway_check(const struct policy *p, struct policy_report *r)
 {
 	unsigned before = r->errors;
@@ -66,12 +59,6 @@ int gateway_check(const struct policy *p, struct policy_report *r)
 					policy_shown(l->interface).s, IFNAMSIZ - 1);
 	}
 	return r->errors == before ? 0 : -1;
-}
-
-void gateway_tell_missing(const struct gateway *g, const struct glink *l)
-{
-	gateway_say(g, 4, "link %s: there is no interface %s yet: the link waits for it",
-		    l->link->name, l->link->interface);
 }
 
 uint32_t gateway_held_max(const struct gateway *g)
@@ -219,9 +206,8 @@ int gateway_link_open(struct gateway *g, const struct policy *p, const struct po
 		      char *err, size_t errsize)
 {
 	*to = (struct glink){.link = l};
-	if (ifwatch_get(l->interface, &to->iface))
-		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
-				 l->interface, strerror(errno));
+	if (gateway_ifaces(to, err, errsize))
+		return -1;
 	if (gkernel_prepare(g, p, l, &to->iface, &to->tc, r, err, errsize))
 		return -1;
 	if (!gateway_has_queue(l) || (!gateway_protect(g, to, err, errsize) &&
@@ -257,39 +243,53 @@ static int protect(const struct glink *link, size_t n, struct rule_link *v, stru
 	return 0;
 }
 
+/* Rules for each interface of these links; how many. */
+static size_t each_interface(const struct glink *link, size_t n, const struct rule_link *v,
+			     struct rule_link *all)
+{
+	size_t k = 0, queues = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!link[i].worker)
+			continue;
+		for (size_t m = 0; m < policy_interfaces(link[i].link); m++) {
+			all[k] = v[queues];
+			all[k++].interface = policy_interface(link[i].link, m);
+		}
+		queues++;
+	}
+	return k;
+}
+
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize)
 {
 	struct rule_link *v = calloc(n + 1, sizeof(*v));
+	struct rule_link *all = calloc(n * POLICY_INTERFACES_MAX + 1, sizeof(*all));
 	const struct policy_link **claim = calloc(n + 1, sizeof(const struct policy_link *));
 	struct protect *p = calloc(n + 1, sizeof(*p));
 	size_t queues = 0;
-	int failed;
+	int failed = !v || !all || !claim || !p;
 
-	if (!v || !claim || !p) {
-		free(v);
-		free(claim);
-		free(p);
-		return fail_with(err, errsize, "%s", strerror(ENOMEM));
-	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !failed; i++) {
 		assert(link[i].link);
 		claim[i] = link[i].link;
 		if (link[i].worker)
 			v[queues++] = (struct rule_link){
-				.interface = link[i].link->interface,
 				.queue = link[i].queue,
 				.first = link[i].first,
 				.direction = link[i].link->direction,
 			};
 	}
-	failed = protect(link, n, v, p) || rules_claim(g->rules, claim, n)
+	failed = failed || protect(link, n, v, p) || rules_claim(g->rules, claim, n)
 			 ? fail_with(err, errsize, "%s", strerror(ENOMEM))
-			 : rules_set(g->rules, v, queues, g->dscp, err, errsize);
-	for (size_t i = 0; i < n; i++)
+			 : rules_set(g->rules, all, each_interface(link, n, v, all), g->dscp,
+				     err, errsize);
+	for (size_t i = 0; p && i < n; i++)
 		protect_free(&p[i]);
 	free(p);
 	free(v);
+	free(all);
 	free(claim);
 	return failed;
 }
@@ -385,8 +385,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	for (size_t i = 0; i < g->n_link; i++) {
 		assert(g->link[i].link);
 		gkernel_silence(g, g->link[i].link);
-		if (!g->link[i].iface.there)
-			gateway_tell_missing(g, &g->link[i]);
+		gateway_tell_missing(g, &g->link[i]);
 		gateway_look(g, &g->link[i]);
 	}
 	g->looked = clock_now();

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <net/if.h>
 #include <stdint.h>
 
 #include "gw/worker.h"
@@ -103,8 +104,13 @@ struct gateway_class {
 };
 
 struct gateway_link {
-	char *name, *interface;
-	uint64_t now; /* CLOCK_MONOTONIC ns: when its worker, or the kernel, was asked */
+	char *name, *interface; /* of several: "lan0,lan1" */
+	struct {
+		char name[IFNAMSIZ];
+		bool up;
+	} each[POLICY_INTERFACES_MAX];
+	size_t n_each; /* 0: not known */
+	uint64_t now;  /* CLOCK_MONOTONIC ns: when its worker, or the kernel, was asked */
 	uint64_t rate_bps;
 	bool up; /* the interface is there and up */
 	uint32_t mtu;

@@ -149,7 +149,7 @@ struct gateway_finding *gateway_finding_add(struct gateway_snapshot *s, enum jud
 
 static int add_plumbing(struct gateway_snapshot *s, const struct gateway_link *to)
 {
-	char text[200];
+	char text[400];
 
 	if (to->health.error) {
 		snprintf(text, sizeof(text), "its queue failed: %s",
@@ -160,6 +160,15 @@ static int add_plumbing(struct gateway_snapshot *s, const struct gateway_link *t
 	if (!to->up && !to->n_warning) {
 		snprintf(text, sizeof(text),
 			 "interface %s is not there or down: the link waits", to->interface);
+		if (!gateway_finding_add(s, JUDGE_DOWN, JUDGE_WARNING, to->name, text))
+			return -1;
+	}
+	for (size_t i = 0; i < to->n_each && to->n_each > 1 && to->up; i++) {
+		if (to->each[i].up)
+			continue;
+		snprintf(text, sizeof(text),
+			 "interface %s is not there or down: the link has its others",
+			 to->each[i].name);
 		if (!gateway_finding_add(s, JUDGE_DOWN, JUDGE_WARNING, to->name, text))
 			return -1;
 	}

@@ -64,10 +64,11 @@ struct glink {
 	struct gkernel tc;
 	struct gkernel_gone gone;
 	struct gservice service;
-	struct ifwatch_state iface;
+	/* of its interfaces, in the policy's order; and of them together: one is enough */
+	struct ifwatch_state each[POLICY_INTERFACES_MAX], iface;
 	uint16_t queue, first; /* numbers of its queue, and of the one that is read first */
-	unsigned first_rules;	 /* by which packets go to the latter */
-	unsigned untold;	 /* promised classes of which not all packets can be told */
+	unsigned first_rules;  /* by which packets go to the latter */
+	unsigned untold;       /* promised classes of which not all packets can be told */
 	uint32_t held_max;
 	uint8_t key[16]; /* of the engine's hashes: a reload keeps it, and so flows their state
 			  */
@@ -117,7 +118,7 @@ void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 /* Whether packets of a link go through a queue, and whether they go through weir's HTB. */
 bool gateway_has_queue(const struct policy_link *l);
 bool gateway_in_kernel(const struct policy_link *l);
-/* Whether both have the same packets: the same interface, and the same way. */
+/* gateway_iface.c. Whether both have some of the same packets: an interface, and its way. */
 bool gateway_same_place(const struct policy_link *a, const struct policy_link *b);
 
 /* Complaints of which the first error is kept; warnings go to the log. */
@@ -148,7 +149,14 @@ void gateway_link_close(struct glink *l);
 /* The rules for these links, and what others can know of them (claim.h). */
 int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *err,
 		  size_t errsize);
-/* To the log: its interface is not there. */
+bool gateway_same_interfaces(const struct policy_link *a, const struct policy_link *b);
+/* How they are now. 0, or -1 with err. */
+int gateway_ifaces(struct glink *l, char *err, size_t errsize);
+/* From each to all. */
+void gateway_ifaces_sum(struct glink *l);
+/* "lan0,lan1"; false: no memory. */
+bool gateway_iface_names(const struct policy_link *l, char **to);
+/* To the log: its interfaces that are not there. */
 void gateway_tell_missing(const struct gateway *g, const struct glink *l);
 /* Whether a link's large segments are to be taken whole. */
 bool gateway_gso(const struct policy_link *l);

@@ -131,9 +131,8 @@ static int prepare_same(struct gateway *g, struct change *c, struct next *n,
 	n->link = *n->old;
 	n->link.link = l;
 	n->link.tc = (struct gkernel){0};
-	if (ifwatch_get(l->interface, &n->link.iface))
-		return fail_with(err, errsize, "link %s: interface %s: %s", l->name,
-				 l->interface, strerror(errno));
+	if (gateway_ifaces(&n->link, err, errsize))
+		return -1;
 	if (gkernel_prepare(g, c->policy, l, &n->link.iface, &n->link.tc, r, err, errsize))
 		return -1;
 	if (!n->link.worker)
@@ -170,7 +169,7 @@ static int prepare_link(struct gateway *g, struct change *c, struct next *n,
 	struct glink *old = find_link(g, l->name), *place = find_place(g, l);
 
 	n->link.link = l;
-	n->moved = !old || strcmp(old->link->interface, l->interface) != 0;
+	n->moved = !old || !gateway_same_interfaces(old->link, l);
 	n->waits = !gateway_in_kernel(l) && place && place->tc.applied;
 	if (old && gateway_has_queue(old->link) == gateway_has_queue(l))
 		n->old = old;
@@ -386,7 +385,7 @@ static void finish(struct gateway *g, struct change *c)
 		gateway_serve_on(&c->links[i]);
 		if (c->links[i].iface.there && c->links[i].worker)
 			worker_set_mtu(c->links[i].worker, c->links[i].iface.mtu);
-		else if (!c->links[i].iface.there && c->next[i].moved)
+		if (c->next[i].moved)
 			gateway_tell_missing(g, &c->links[i]);
 	}
 	free(g->link);

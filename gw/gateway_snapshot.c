@@ -111,8 +111,8 @@ static void add_gone(struct account *a, const struct gkernel_gone *g)
 static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	to->name = strdup(l->link->name);
-	to->interface = strdup(l->link->interface);
-	if (!to->name || !to->interface || snapshot_names(to, l->link) || copy_warnings(to, l))
+	if (!to->name || !gateway_iface_names(l->link, &to->interface) ||
+	    snapshot_names(to, l->link) || copy_warnings(to, l))
 		return -1;
 	if (l->tc.target) {
 		to->device = strdup(tc_target_device(l->tc.target));
@@ -121,6 +121,13 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 	}
 	to->rate_bps = l->link->rate.bps;
 	to->up = l->iface.there && l->iface.up;
+	for (; to->n_each < policy_interfaces(l->link); to->n_each++) {
+		const struct ifwatch_state *s = &l->each[to->n_each];
+
+		snprintf(to->each[to->n_each].name, IFNAMSIZ, "%s",
+			 policy_interface(l->link, to->n_each));
+		to->each[to->n_each].up = s->there && s->up;
+	}
 	to->mtu = l->iface.mtu;
 	to->backend = l->link->backend;
 	if (l->worker)

@@ -32,38 +32,51 @@ static void kernel_changed(struct gateway *g, struct glink *l)
 		gateway_look(g, l);
 }
 
-/* A link's interface has another name: the link's is not there any more. */
-static void renamed(struct gateway *g, struct glink *l, const char *to)
+/* What is said of an interface that the link has no more. */
+static const char *without(const struct glink *l)
 {
-	gateway_say(g, 4,
-		    "link %s: interface %s was renamed to %s: the link waits for a new %s",
-		    l->link->name, l->link->interface, to, l->link->interface);
+	return l->iface.there && l->iface.up ? "the link has its others" : "the link waits";
+}
+
+/* A link's interface number k has another name: the link's is not there any more. */
+static void renamed(struct gateway *g, struct glink *l, size_t k, const char *to)
+{
+	const char *name = policy_interface(l->link, k);
+
 	gkernel_leave(g, l->link, &l->tc);
-	l->iface.there = l->iface.up = false;
-	l->iface.index = 0;
+	l->each[k].there = l->each[k].up = false;
+	l->each[k].index = 0;
+	gateway_ifaces_sum(l);
+	gateway_say(g, 4, "link %s: interface %s was renamed to %s: %s for a new %s",
+		    l->link->name, name, to,
+		    l->iface.there ? "the link has its others, and waits" : "the link waits",
+		    name);
 	g->looked = 0;
 	if (gateway_in_kernel(l->link))
 		kernel_changed(g, l);
 }
 
-static void link_changed(struct gateway *g, struct glink *l, const struct ifwatch_state *s)
+static void link_changed(struct gateway *g, struct glink *l, size_t k,
+			 const struct ifwatch_state *s)
 {
-	bool was = l->iface.there && l->iface.up, is = s->there && s->up;
+	struct ifwatch_state *of = &l->each[k];
+	bool was = of->there && of->up, is = s->there && s->up;
 
 	/* it came again meanwhile, and that was seen first */
-	if (!s->there && s->index && l->iface.there && s->index != l->iface.index)
+	if (!s->there && s->index && of->there && s->index != of->index)
 		return;
-	if (was && !is)
-		gateway_say(g, 4, "link %s: interface %s %s: the link waits", l->link->name,
-			    s->name, s->there ? "went down" : "is gone");
-	else if (!was && is)
-		gateway_say(g, 6, "link %s: interface %s is up", l->link->name, s->name);
 	/* the one before may be there yet, by another name */
 	if (s->there && l->tc.applied && l->tc.index != s->index)
 		gkernel_leave(g, l->link, &l->tc);
-	l->iface = *s;
-	if (s->there && l->worker)
-		worker_set_mtu(l->worker, s->mtu);
+	*of = *s;
+	gateway_ifaces_sum(l);
+	if (was && !is)
+		gateway_say(g, 4, "link %s: interface %s %s: %s", l->link->name, s->name,
+			    s->there ? "went down" : "is gone", without(l));
+	else if (!was && is)
+		gateway_say(g, 6, "link %s: interface %s is up", l->link->name, s->name);
+	if (l->iface.there && l->worker)
+		worker_set_mtu(l->worker, l->iface.mtu);
 	if (gateway_in_kernel(l->link))
 		kernel_changed(g, l);
 	if (was != is)
@@ -78,13 +91,15 @@ static void changed(void *arg, const struct ifwatch_state *s)
 	for (size_t i = 0; i < g->n_link; i++) {
 		struct glink *l = &g->link[i];
 
-		if (s->there && l->iface.there && s->index == l->iface.index &&
-		    strcmp(l->link->interface, s->name) != 0)
-			renamed(g, l, s->name);
+		for (size_t k = 0; k < policy_interfaces(l->link); k++)
+			if (s->there && l->each[k].there && s->index == l->each[k].index &&
+			    strcmp(policy_interface(l->link, k), s->name) != 0)
+				renamed(g, l, k, s->name);
 	}
 	for (size_t i = 0; i < g->n_link; i++)
-		if (!strcmp(g->link[i].link->interface, s->name))
-			link_changed(g, &g->link[i], s);
+		for (size_t k = 0; k < policy_interfaces(g->link[i].link); k++)
+			if (!strcmp(policy_interface(g->link[i].link, k), s->name))
+				link_changed(g, &g->link[i], k, s);
 }
 
 void gateway_event(struct gateway *g)
@@ -102,6 +117,7 @@ struct texts {
 
 struct findings {
 	const struct policy_link *link;
+	const char *interface; /* that is looked at */
 	struct texts warning, accepted;
 };
 
@@ -164,32 +180,33 @@ static void found_inbound(void *arg, enum policy_around what, const char *text)
 			 "a flowtable of nftables has %s among its devices: flows that come in "
 			 "by it go round the queue once they are established: take its \"flow "
 			 "add\" rule away, or %s out of its devices",
-			 f->link->interface, f->link->interface);
+			 f->interface, f->interface);
 	else if (what == POLICY_AROUND_BRIDGE)
 		snprintf(line, sizeof(line),
 			 "%s is a bridge, or a port of one: what is bridged goes round the "
 			 "queue, and what is routed comes in by the bridge, whose name is the "
 			 "interface then",
-			 f->link->interface);
+			 f->interface);
 	else
 		return;
 	found_around(arg, what, line);
 }
 
-static void look_at_ingress(const struct glink *l, struct findings *f)
+static void look_at_ingress(const struct glink *l, const struct ifwatch_state *is,
+			    struct findings *f)
 {
 	char text[128];
 
-	if (l->iface.there && l->worker)
-		around_look(l->link->interface, l->link->rate.bps, l->link->backend,
-			    found_inbound, f);
+	if (is->there && l->worker)
+		around_look(f->interface, l->link->rate.bps, l->link->backend, found_inbound,
+			    f);
 
-	if (l->iface.there && l->iface.up)
+	if (is->there && is->up)
 		return;
 	snprintf(text, sizeof(text),
-		 l->iface.there ? "interface %s is down: ip link set %s up"
-				: "there is no interface %s: the link waits until there is one",
-		 l->link->interface, l->link->interface);
+		 is->there ? "interface %s is down: ip link set %s up"
+			   : "there is no interface %s: the link waits until there is one",
+		 f->interface, f->interface);
 	found(f, text);
 }
 
@@ -210,12 +227,20 @@ void gateway_look(struct gateway *g, struct glink *l)
 {
 	struct findings f = {.link = l->link};
 
-	if (l->link->direction == POLICY_INGRESS)
-		look_at_ingress(l, &f);
-	else if (around_look(l->link->interface, l->link->rate.bps, l->link->backend,
-			     found_around, &f) < 0)
-		gateway_say(g, 4, "link %s: cannot look for what goes round it: %m",
-			    l->link->name);
+	for (size_t k = 0; k < policy_interfaces(l->link); k++) {
+		const struct ifwatch_state *is = &l->each[k];
+
+		f.interface = policy_interface(l->link, k);
+		/* that one of several is not there is a finding of its own (gateway_judge.c) */
+		if (l->iface.there && l->iface.up && !(is->there && is->up))
+			continue;
+		if (l->link->direction == POLICY_INGRESS)
+			look_at_ingress(l, is, &f);
+		else if (around_look(f.interface, l->link->rate.bps, l->link->backend,
+				     found_around, &f) < 0)
+			gateway_say(g, 4, "link %s: cannot look for what goes round it: %m",
+				    l->link->name);
+	}
 	gkernel_look(g, l, found, &f);
 	take_texts(g, l, 4, &f.warning, &l->warning, &l->n_warning);
 	take_texts(g, l, 6, &f.accepted, &l->accepted, &l->n_accepted);
@@ -335,8 +360,9 @@ void gateway_tick(struct gateway *g)
 		if (!look)
 			continue;
 		/* one that was renamed is told of under its new name only */
-		if (!ifwatch_get(g->link[i].link->interface, &s))
-			changed(g, &s);
+		for (size_t k = 0; k < policy_interfaces(g->link[i].link); k++)
+			if (!ifwatch_get(policy_interface(g->link[i].link, k), &s))
+				changed(g, &s);
 		gateway_look(g, &g->link[i]);
 	}
 	if (look)

@@ -175,6 +175,21 @@ static json_t *texts(char *const *v, size_t n)
 	return list;
 }
 
+static json_t *interfaces(const struct gateway_link *l)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < (l->n_each ? l->n_each : 1); i++) {
+		const char *name = l->n_each ? l->each[i].name : l->interface;
+		json_t *j = json_object();
+
+		json_object_set_new(j, "interface", json_text(name));
+		json_object_set_new(j, "up", json_boolean(l->n_each ? l->each[i].up : l->up));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *link_object(const struct gateway_snapshot *s, const struct gateway_link *l,
 			   bool histograms)
 {
@@ -182,6 +197,7 @@ static json_t *link_object(const struct gateway_snapshot *s, const struct gatewa
 
 	json_object_set_new(j, "name", json_text(l->name));
 	json_object_set_new(j, "interface", json_text(l->interface));
+	json_object_set_new(j, "interfaces", interfaces(l));
 	json_object_set_new(j, "now_ns", json_number(l->now));
 	json_object_set_new(j, "up", json_boolean(l->up));
 	json_object_set_new(j, "policy", text_or_null(l->policy));

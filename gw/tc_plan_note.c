@@ -57,7 +57,12 @@ static int note_place(struct tc_build *b)
 	};
 	int bad = 0;
 
-	if (l->interface)
+	if (l->n_also)
+		bad |= NOTE("interface", TC_LOOSE,
+			    "%s and %zu more: the kernel's classes share the rate of one "
+			    "interface, and this is for the first alone",
+			    l->interface, l->n_also);
+	else if (l->interface)
 		bad |= NOTE("interface", TC_EXACT, "%s; what is not IP goes unshaped",
 			    l->interface);
 	bad |= NOTE("direction", TC_EXACT, "%s",

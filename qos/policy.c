@@ -37,6 +37,9 @@ static void free_link(struct policy_link *l)
 	free(l->all);
 	free(l->name);
 	free(l->interface);
+	for (size_t i = 0; i < l->n_also; i++)
+		free(l->also[i]);
+	free(l->also);
 	free(l->overhead_text);
 	free_filters(&l->capture);
 	free_filters(&l->control.match);
@@ -55,6 +58,14 @@ void policy_free(struct policy *p)
 	free(p->inside);
 	free(p->file);
 	free(p);
+}
+
+bool policy_has_interface(const struct policy_link *l, const char *name)
+{
+	for (size_t i = 0; i < policy_interfaces(l); i++)
+		if (!strcmp(policy_interface(l, i), name))
+			return true;
+	return false;
 }
 
 const struct policy_link *policy_find_link(const struct policy *p, const char *name)

@@ -225,7 +225,9 @@ struct policy_control {
 
 struct policy_link {
 	char *name;
-	char *interface;		 /* NULL: not said */
+	char *interface; /* NULL: not said; of several the first */
+	char **also;	 /* the others whose packets are on the link as well */
+	size_t n_also;
 	enum policy_direction direction; /* default: egress */
 	enum policy_backend backend;	 /* default: queue */
 	uint32_t accepted;		 /* bit k set: an enum policy_around is no warning */
@@ -244,6 +246,18 @@ struct policy_link {
 	struct policy_class **all;
 	size_t n_all;
 };
+
+/* How many interfaces a link has, and which. */
+#define POLICY_INTERFACES_MAX 16u
+static inline size_t policy_interfaces(const struct policy_link *l)
+{
+	return l->interface ? 1 + l->n_also : 0;
+}
+static inline const char *policy_interface(const struct policy_link *l, size_t i)
+{
+	return i ? l->also[i - 1] : l->interface;
+}
+bool policy_has_interface(const struct policy_link *l, const char *name);
 
 struct policy {
 	char *file; /* as given, for messages */

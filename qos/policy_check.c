@@ -259,6 +259,12 @@ void policy_check_link(struct reader *rd)
 			 "weir run refuses backend \"mark\" with direction \"ingress\": where "
 			 "it classifies, packets are past the kernel's classes for what comes "
 			 "in");
+	if (l->n_also && l->backend != POLICY_BACKEND_QUEUE && !(ld->bad & BIT(LK_BACKEND)))
+		complain(rd, POLICY_ERROR, link_mark(ld, LK_INTERFACE),
+			 "several interfaces need backend \"queue\": with \"%s\" the kernel's "
+			 "classes share the rate of one interface; take \"queue\", or a link "
+			 "for each interface",
+			 policy_backend_name(l->backend));
 	policy_check_rates(rd);
 }
 
@@ -272,16 +278,62 @@ static int by_link_name(const void *a, const void *b)
 	return c ? c : (x > y) - (x < y);
 }
 
-/* The same for what a link takes its packets from: an interface, one way. */
+/* What a link takes its packets from: an interface, one way. */
+struct place {
+	const struct link_draft *d;
+	size_t i; /* of its interfaces */
+	const char *name;
+};
+
 static int by_interface(const void *a, const void *b)
 {
-	const struct link_draft *x = *(const struct link_draft *const *)a;
-	const struct link_draft *y = *(const struct link_draft *const *)b;
-	int c = strcmp(x->l->interface ? x->l->interface : "",
-		       y->l->interface ? y->l->interface : "");
+	const struct place *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
 
-	c = c ? c : (int)x->l->direction - (int)y->l->direction;
-	return c ? c : (x > y) - (x < y);
+	c = c ? c : (int)x->d->l->direction - (int)y->d->l->direction;
+	return c ? c : (x->d > y->d) - (x->d < y->d);
+}
+
+static struct policy_mark interface_mark(const struct place *p)
+{
+	const struct ynode *v = ytree_get(p->d->map, policy_link_keys[LK_INTERFACE].name);
+
+	return v && v->kind == Y_LIST && p->i < v->n ? v->item[p->i]->at
+						     : link_mark(p->d, LK_INTERFACE);
+}
+
+static void check_interfaces(struct reader *rd, const struct link_draft *d, size_t n)
+{
+	struct place *v;
+	size_t all = 0, first = 0, k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += policy_interfaces(d[i].l);
+	v = calloc(all + 1, sizeof(*v));
+	if (!v) {
+		rd->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t m = 0; m < policy_interfaces(d[i].l); m++)
+			v[k++] = (struct place){&d[i], m, policy_interface(d[i].l, m)};
+	if (all)
+		qsort(v, all, sizeof(*v), by_interface);
+	for (size_t i = 1; i < all; i++) {
+		const struct policy_link *a = v[first].d->l, *b = v[i].d->l;
+
+		if (a != b && strcmp(v[first].name, v[i].name) == 0 &&
+		    a->direction == b->direction &&
+		    !((v[first].d->bad | v[i].d->bad) & BIT(LK_DIRECTION)))
+			complain(rd, POLICY_ERROR, interface_mark(&v[i]),
+				 "interface \"%s\" is already that of the link on line %d: a "
+				 "packet that %s it can be on one link only",
+				 policy_shown(v[i].name).s, a->mark.line,
+				 b->direction == POLICY_INGRESS ? "comes in by" : "leaves by");
+		else
+			first = i;
+	}
+	free(v);
 }
 
 void policy_check_links(struct reader *rd, const struct link_draft *d, size_t n)
@@ -307,23 +359,6 @@ void policy_check_links(struct reader *rd, const struct link_draft *d, size_t n)
 		else
 			first = i;
 	}
-	first = 0;
-	if (n)
-		qsort(v, n, sizeof(const struct link_draft *), by_interface);
-	for (size_t i = 1; i < n; i++) {
-		const char *a = v[first]->l->interface, *b = v[i]->l->interface;
-
-		if (a && b && strcmp(a, b) == 0 &&
-		    v[first]->l->direction == v[i]->l->direction &&
-		    !((v[first]->bad | v[i]->bad) & BIT(LK_DIRECTION)))
-			complain(rd, POLICY_ERROR, link_mark(v[i], LK_INTERFACE),
-				 "interface \"%s\" is already that of the link on line %d: a "
-				 "packet that %s it can be on one link only",
-				 policy_shown(b).s, v[first]->l->mark.line,
-				 v[i]->l->direction == POLICY_INGRESS ? "comes in by"
-								      : "leaves by");
-		else
-			first = i;
-	}
 	free(v);
+	check_interfaces(rd, d, n);
 }

@@ -142,6 +142,7 @@ bool units_number(const char *s, int64_t *n);
 /* policy_value.c, policy_overhead.c, policy_net.c: the get functions of the tables */
 bool value_name(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_interface(struct reader *, const struct policy_key *, const struct ynode *, void *);
+bool value_interfaces(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_filters(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_rate(struct reader *, const struct policy_key *, const struct ynode *, void *);
 bool value_share(struct reader *, const struct policy_key *, const struct ynode *, void *);

@@ -309,6 +309,21 @@ static void put_control(FILE *out, int depth, const struct policy_control *c)
 	put_rate(out, depth, "control-rate", &c->rate, c->class->max_burst);
 }
 
+static void put_interfaces(FILE *out, int depth, const struct policy_link *l)
+{
+	if (l->interface && !l->n_also)
+		put_key(out, depth, "interface", l->interface);
+	if (!l->n_also)
+		return;
+	indent(out, depth);
+	fputs("interface: [", out);
+	for (size_t i = 0; i < policy_interfaces(l); i++) {
+		fputs(i ? ", " : "", out);
+		policy_put_text(out, policy_interface(l, i));
+	}
+	fputs("]\n", out);
+}
+
 static void put_link(FILE *out, const struct policy_link *l)
 {
 	const char *list = strchr(l->overhead_text, ',');
@@ -316,8 +331,7 @@ static void put_link(FILE *out, const struct policy_link *l)
 	fputs("  - name: ", out);
 	policy_put_text(out, l->name);
 	putc('\n', out);
-	if (l->interface)
-		put_key(out, 2, "interface", l->interface);
+	put_interfaces(out, 2, l);
 	put_word(out, 2, "direction", policy_direction_name(l->direction));
 	put_word(out, 2, "backend", policy_backend_name(l->backend));
 	put_accepted(out, 2, l->accepted);

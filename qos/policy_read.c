@@ -53,7 +53,7 @@ const struct policy_key policy_class_keys[CK_N] = {
 
 const struct policy_key policy_link_keys[LK_N] = {
 	[LK_NAME] = {"name", value_name, L(name)},
-	[LK_INTERFACE] = {"interface", value_interface, L(interface)},
+	[LK_INTERFACE] = {"interface", value_interfaces},
 	[LK_DIRECTION] = {"direction", value_enum, L(direction),
 			  .names = policy_direction_names},
 	[LK_BACKEND] = {"backend", value_enum, L(backend), .names = policy_backend_names},

@@ -130,8 +130,9 @@ static void same_policy(const struct policy *a, const struct policy *b)
 
 		assert_string_equal(x->name, y->name);
 		assert_true(!x->interface == !y->interface);
-		if (x->interface)
-			assert_string_equal(x->interface, y->interface);
+		assert_int_equal(policy_interfaces(x), policy_interfaces(y));
+		for (size_t k = 0; k < policy_interfaces(x); k++)
+			assert_string_equal(policy_interface(x, k), policy_interface(y, k));
 		assert_true(x->direction == y->direction && x->backend == y->backend);
 		assert_int_equal(x->accepted, y->accepted);
 		same_filters(&x->capture, &y->capture);
@@ -317,15 +318,16 @@ static void random_policies(void **state)
 			uint32_t kbit = 1000 + rnd(100000);
 
 			add("- {name: l%u, rate: %ukbit, scheduler: %s", l, kbit, sched);
-			MAYBE(", interface: eth%u", 3 * l + rnd(3));
 			MAYBE(", direction: %s", rnd(2) ? "egress" : "ingress");
-			kernel = false;
-			if (rnd(2)) {
-				uint32_t b = rnd(3);
+			uint32_t b = rnd(2) ? rnd(3) : 0;
 
+			kernel = b == 2;
+			if (b || rnd(2))
 				add(", backend: %s", backends[b]);
-				kernel = b == 2;
-			}
+			if (!b && rnd(2))
+				add(", interface: [eth%u, lan%u.7, x%u]", 3 * l + rnd(3), l, l);
+			else if (rnd(2))
+				add(", interface: eth%u", 3 * l + rnd(3));
 			MAYBE(", accepted-warnings: [%s, %s]", pick(arounds, 5),
 			      pick(arounds, 5));
 			MAYBE(", capture: ['src net 10.0.0.0/8', 'ip6 and tcp[0] = %u']",
