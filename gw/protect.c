@@ -28,14 +28,14 @@ static struct protect_rule *add(struct protect_rule **v, size_t *n)
 }
 
 /* What c asks for by one of its filters (NULL: it has none). false: it cannot be told. */
-static bool program(const struct policy_class *c, const struct filter *f, struct sock_filter *out,
-		    uint16_t *n)
+static bool program(const struct policy_class *c, const struct filter *f,
+		    struct sock_filter *out, uint16_t *n)
 {
 	bool marks = c->beside && c->beside->n_mark;
 	size_t head = marks ? tc_bpf_marks(c->beside, out, TC_XT_BPF_MAX) : 0, rest;
 
 	if ((f && !f->per_flow) || (marks && !head) ||
-	    (c->beside && (c->beside->n_mac || c->beside->n_in)))
+	    (c->beside && (c->beside->n_mac || c->beside->n_in || c->beside->n_set)))
 		return false;
 	rest = tc_bpf_rule(f, c->dscp, out + head, TC_XT_BPF_MAX - head);
 	*n = (uint16_t)(rest ? head + rest : 0);
@@ -48,8 +48,8 @@ static bool asks(const struct policy_class *c)
 }
 
 /*
- * The nearest class above that asks for something, if one program says it; else what is above is
- * left out: more packets come by the queue than belong there.
+ * The nearest class above that asks for something, if one program says it; else what is above
+ * is left out: more packets come by the queue than belong there.
  */
 static void put_above(const struct policy_class *c, struct protect_rule *r)
 {
@@ -124,8 +124,8 @@ static void put_kinds(struct writer *w, const struct policy_control *c, size_t n
 			take_if(w, c->kind[i]->proto);
 	take_if(w, IPPROTO_HOPOPTS); /* of IPv6: MLD stands behind it */
 	if (any_port(c, n)) {
-		put(w, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 1,
-						    0));
+		put(w,
+		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 1, 0));
 		put(w, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0));
 		put(w, (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2));
 		for (size_t i = 0; i < n; i++)

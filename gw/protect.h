@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which packets of a link go by the queue that is read first: those of classes that are promised
- * something (min, deadline, max-latency, max-jitter), and what the link itself hangs on, as far as
- * a program of the kernel's can tell them before weir does (xt_bpf: the filter's own program,
- * DSCP, mark).
+ * Which packets of a link go by the queue that is read first: those of classes that are
+ * promised something (min, deadline, max-latency, max-jitter), and what the link itself hangs
+ * on, as far as a program of the kernel's can tell them before weir does (xt_bpf: the filter's
+ * own program, DSCP, mark).
  *
- * It decides about nothing but the queue: weir classifies each packet again. A packet of another
- * class may come by it (an earlier class takes it); and one of a promised class may not, where its
- * class cannot be told: a filter that looks at more than a flow's addresses, protocol and ports
- * would part a flow, and with it its order; sender's addresses and interfaces are not there; a
- * program may have 64 instructions. What can be told is the same for all packets of a flow, or,
- * DSCP and mark, as its sender sets them.
+ * It decides about nothing but the queue: weir classifies each packet again. A packet of
+ * another class may come by it (an earlier class takes it); and one of a promised class may
+ * not, where its class cannot be told: a filter that looks at more than a flow's addresses,
+ * protocol and ports would part a flow, and with it its order; sender's addresses, interfaces
+ * and sets are not there; a program may have 64 instructions. What can be told is the same for
+ * all packets of a flow, or, DSCP and mark, as its sender sets them.
  */
 #ifndef WEIR_GW_PROTECT_H
 #define WEIR_GW_PROTECT_H

@@ -48,7 +48,7 @@ done
 # the gateway
 at_once $((2 * TEST_JOBS))
 export KILLS=3 RELOADS=40
-for script in backends backends-reload life; do
+for script in backends backends-reload life sets; do
 	try gateway-$script bash tests/net/$script.sh
 done
 all_ended

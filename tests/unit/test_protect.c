@@ -133,17 +133,19 @@ static void test_levels(void **state)
 /* What would part a flow, or cannot be seen there, has no rule. */
 static void test_untold(void **state)
 {
-	struct policy *p = read_policy(
-		"classes: [{name: acks, match: \"tcp[13] & 0x10 != 0 and less 100\", min: 1mbit},"
-		"{name: mac, mac: \"02:00:5e:10:00:01\", min: 1mbit},"
-		"{name: both, match: [udp port 5000, less 100], min: 1mbit},"
-		"{name: rest, default: true}]");
+	struct policy *p =
+		read_policy("classes: [{name: acks, match: \"tcp[13] & 0x10 != 0 and less "
+			    "100\", min: 1mbit},"
+			    "{name: mac, mac: \"02:00:5e:10:00:01\", min: 1mbit},"
+			    "{name: set, set: hosts.txt, min: 1mbit},"
+			    "{name: both, match: [udp port 5000, less 100], min: 1mbit},"
+			    "{name: rest, default: true}]");
 	struct protect t;
 
 	(void)state;
 	build(&t, p);
-	assert_int_equal(t.promised, 3);
-	assert_int_equal(t.untold, 3);
+	assert_int_equal(t.promised, 4);
+	assert_int_equal(t.untold, 4);
 	assert_int_equal(t.n_rule, 1); /* the part of "both" that can be told */
 	assert_true(any_takes(&t, udp(4000, 5000, 0), 40));
 	protect_free(&t);
@@ -235,9 +237,9 @@ static void test_own_control(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_promised),    cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_untold),	    cmocka_unit_test(test_many),
-		cmocka_unit_test(test_control),	    cmocka_unit_test(test_own_control),
+		cmocka_unit_test(test_promised), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_untold),	 cmocka_unit_test(test_many),
+		cmocka_unit_test(test_control),	 cmocka_unit_test(test_own_control),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
