@@ -28,6 +28,7 @@ struct one {
 	int wd;		 /* of the folder; -1: none */
 	uint64_t first;	 /* ns: when it changed first since it was read last; 0: it did not */
 	uint64_t due;	 /* ns: when it is to be read */
+	uint64_t least;	 /* ns: not before that */
 	struct stat was; /* as it was when it was read; all zero: it was not there */
 	bool failed;
 	struct setnft_name nft; /* of one of nftables */
@@ -55,6 +56,8 @@ static void changed(struct one *o)
 		o->first = now;
 	latest = o->first + SETWATCH_LATEST;
 	o->due = now + SETWATCH_QUIET < latest ? now + SETWATCH_QUIET : latest;
+	if (o->due < o->least)
+		o->due = o->least;
 }
 
 /* ---- Files. */
@@ -146,15 +149,22 @@ static void nft_changed(void *arg, const struct setnft_name *n)
 
 /* ---- Reading. */
 
-/* What the kernel does not tell of. */
+/*
+ * So rarely that reading takes a tenth of the time; and once more by itself where the kernel
+ * does not tell.
+ */
 static void read_again(struct setwatch *w, struct one *o, uint64_t again)
 {
-	uint64_t at = clock_now(), least = 10 * (at - w->began);
+	uint64_t at = clock_now();
 
+	o->least = at + 9 * (at - w->began);
+	if (o->due && o->due < o->least)
+		o->due = o->least;
 	if (again == SETNFT_NEVER || o->due)
 		return;
-	least = least > SECOND ? least : SECOND;
-	o->due = at + (again > least ? again : least);
+	o->due = at + (again > SECOND ? again : SECOND);
+	if (o->due < o->least)
+		o->due = o->least;
 }
 
 static void end_job(struct setwatch *w)

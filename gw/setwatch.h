@@ -5,12 +5,12 @@
  * A file is watched by its folder (inotify), so that one that is renamed over it is seen, and
  * looked at every SETWATCH_LOOK, for what a folder does not tell (a link to another folder,
  * another host's change). It is read SETWATCH_QUIET after the last change, and at the latest
- * SETWATCH_LATEST after the first, by a thread (setjob.h), one set at a time. All are read once
- * at the beginning: they may have changed since the policy was read.
+ * SETWATCH_LATEST after the first, by a thread (setjob.h), one set at a time; one that takes
+ * long so rarely that reading it takes a tenth of the time. All are read once at the beginning:
+ * they may have changed since the policy was read.
  *
  * Of a set of nftables the kernel tells changes; where it does not (setnft.h) it is read again
- * when its first element's time is over, and where rules add to it every second, but so rarely
- * that reading takes a tenth of the time.
+ * when its first element's time is over, and where rules add to it every second.
  *
  * What cannot be read is told and read again when it changes, and every SETWATCH_LOOK.
  */

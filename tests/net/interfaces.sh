@@ -97,6 +97,24 @@ in_i "$NETTOOL" send 10.77.2.2 5003 --pps 1000 --count 20 >/dev/null
 in_b "$NETTOOL" send 10.77.2.2 5003 --pps 1000 --count 40 >/dev/null
 recv_end up
 is "takes it" "$(both)" "$((${before% *} + 20)) $((${before#* } + 40))"
+ok "one is claimed for what comes in" claimed lan
+ok "and so is the other" claimed lan1
+in_r nft -f - 2>/dev/null <<-EOP
+	table inet shortcut {
+		flowtable f { hook ingress priority 0; devices = { lan1, wan }; }
+		chain c { type filter hook forward priority 0; ip protocol udp flow add @f; }
+	}
+EOP
+if [ $? = 0 ]; then
+	ok "what goes round one of them is told" until_ok 30 told 'bypass:flowtable: .* has lan1 among its devices'
+	is "and of that one alone" "$(findings | grep -c 'has lan among')" 0
+	in_r nft delete table inet shortcut
+	ok "until it is gone" until_ok 30 told '^ True'
+fi
+ip -n "$ns-r" link set lan down
+ok "one goes down: that is told here, too" until_ok 20 told '^down:interface lan is not there or down: the link has its others True'
+ip -n "$ns-r" link set lan1 down
+ok "both are down: so is the link" until_ok 20 told 'interface lan is down.*interface lan1 is down.* False|interface lan1 is down.*interface lan is down.* False'
 ok "weir ends well" weir_stop
 
 status 2 "weir tc has none of it" tc apply "$tmp/p.yaml"
