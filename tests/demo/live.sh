@@ -17,14 +17,15 @@ have_queues || { cat "$tmp/weir.log" >"$reason"; exit 77; }
 # The real line: a queue of 400 ms, as modems have them
 in_r tc qdisc add dev wan root tbf rate 5300kbit burst 3000 latency 400ms || skip_all "no TBF in this kernel"
 
-measure() { # NAME
+# The uploads fill the line: without weir they wait in its queue, with weir in their class
+full_without() { in_r tc -s qdisc show dev wan | awk '/backlog/ { exit !($3 + 0 > 20) }'; }
+full_with() { [ "$(stats 'cls("wan-up", "rest")["in"]["packets"]')" -gt 200 ]; }
+measure() { # NAME PORT
 	iperf_server "$2"
 	recv_start o "$1" 10000 --count 250 --idle 3000
 	ip netns exec "$ns-i" iperf3 -c 10.77.2.2 -p "$2" -P 4 -t 10 --json >"$tmp/iperf-$1" &
 	local up=$!
-	# from when the uploads have begun to fill the line
-	until_ok 10 sh -c "ip netns exec $ns-r tc -s qdisc show dev wan | awk '/backlog/ { exit !(\$3 + 0 > 20) }'" ||
-		until_ok 10 weir_answers
+	until_ok 1 "full_$1" || { echo "the uploads do not fill the line"; exit 1; }
 	in_i "$NETTOOL" send 10.77.2.2 10000 --pps 50 --size 172 --count 250 >/dev/null
 	recv_end "$1"
 	wait "$up"
