@@ -81,6 +81,9 @@ static void check_one(struct check *c)
 			policy_set_give(c->policy, i, addrset_new());
 	if (c->policy)
 		c->memory = memory_of(c->policy);
+	for (size_t i = 0; c->memory && i < c->policy->n_set; i++)
+		if (c->policy->set[i]->addrs)
+			c->memory += addrset_memory(c->policy->set[i]->addrs);
 }
 
 static void print_text(const struct check *c)

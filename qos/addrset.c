@@ -195,6 +195,11 @@ size_t addrset_ranges(const struct addrset *s)
 	return s->n4 + s->n6;
 }
 
+size_t addrset_memory(const struct addrset *s)
+{
+	return sizeof(*s) + s->n4 * sizeof(*s->v4) + s->n6 * sizeof(*s->v6);
+}
+
 bool addrset_equal(const struct addrset *a, const struct addrset *b)
 {
 	return a->n4 == b->n4 && a->n6 == b->n6 &&

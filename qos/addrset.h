@@ -39,6 +39,7 @@ void addrset_seal(struct addrset *s);
 /* Only when it is sealed: */
 bool addrset_has(const struct addrset *s, const uint8_t *addr, unsigned version);
 size_t addrset_ranges(const struct addrset *s);
+size_t addrset_memory(const struct addrset *s); /* bytes */
 bool addrset_equal(const struct addrset *a, const struct addrset *b);
 
 /*

@@ -487,48 +487,6 @@ void match_explain(struct match *m, const struct dissected *d,
 	decide(m, &w);
 }
 
-/* Whether a class of these links asks for it. */
-static bool set_is_used(const struct policy *p, const struct policy_link *only,
-			const struct policy_set *s)
-{
-	for (size_t i = 0; i < p->n_link; i++) {
-		const struct policy_link *l = p->link[i];
-
-		for (size_t k = 0; k < l->n_all && (!only || l == only); k++) {
-			const struct policy_beside *b = l->all[k]->beside;
-
-			for (size_t n = 0; b && n < b->n_set; n++)
-				if (b->set[n].set == s)
-					return true;
-		}
-	}
-	return false;
-}
-
-/* What the sets hold; false: no memory, or one is not known, as told to r. */
-static bool take_sets(struct match *m, const struct policy *p, const struct policy_link *only,
-		      struct policy_report *r)
-{
-	bool good = true;
-
-	m->set = calloc(p->n_set + 1, sizeof(*m->set));
-	for (size_t i = 0; m->set && i < p->n_set; i++) {
-		const struct policy_set *s = p->set[i];
-
-		m->set[i] = s->addrs;
-		if (s->addrs || !set_is_used(p, only, s))
-			continue;
-		good = false;
-		policy_complain(
-			r, POLICY_ERROR, p->file, s->at,
-			s->nft ? "what the nft set \"%s\" holds is known on the host "
-				 "alone: give a file of addresses for it, --set \"%s=FILE\""
-			       : "the set \"%s\" was not read",
-			policy_shown(s->text).s, policy_shown(s->text).s);
-	}
-	return m->set && good;
-}
-
 struct match *match_new(const struct policy *p, const struct match_opts *opts,
 			struct policy_report *r)
 {
@@ -541,7 +499,8 @@ struct match *match_new(const struct policy *p, const struct match_opts *opts,
 	m->inside = p->n_inside ? p->inside : PRIVATE_NETS;
 	m->n_inside =
 		p->n_inside ? p->n_inside : sizeof(PRIVATE_NETS) / sizeof(PRIVATE_NETS[0]);
-	if (!take_sets(m, p, opts->only, r) || match_nodes_build(&m->nodes, p, opts->only, r) ||
+	m->set = match_sets(p, opts->only, r);
+	if (!m->set || match_nodes_build(&m->nodes, p, opts->only, r) ||
 	    !match_nodes_index(&m->nodes) ||
 	    flow_table_init(&m->flows, flows < FLOWS_CEILING ? flows : FLOWS_CEILING,
 			    opts->key) ||

@@ -113,6 +113,50 @@ bool match_nodes_index(struct match_nodes *s)
 	return true;
 }
 
+/* Whether a class of these links asks for it. */
+static bool set_is_used(const struct policy *p, const struct policy_link *only,
+			const struct policy_set *s)
+{
+	for (size_t i = 0; i < p->n_link; i++) {
+		const struct policy_link *l = p->link[i];
+
+		for (size_t k = 0; k < l->n_all && (!only || l == only); k++) {
+			const struct policy_beside *b = l->all[k]->beside;
+
+			for (size_t n = 0; b && n < b->n_set; n++)
+				if (b->set[n].set == s)
+					return true;
+		}
+	}
+	return false;
+}
+
+const struct addrset **match_sets(const struct policy *p, const struct policy_link *only,
+				  struct policy_report *r)
+{
+	const struct addrset **v = calloc(p->n_set + 1, sizeof(const struct addrset *));
+	bool good = true;
+
+	for (size_t i = 0; v && i < p->n_set; i++) {
+		const struct policy_set *s = p->set[i];
+
+		v[i] = s->addrs;
+		if (s->addrs || !set_is_used(p, only, s))
+			continue;
+		good = false;
+		policy_complain(
+			r, POLICY_ERROR, p->file, s->at,
+			s->nft ? "what the nft set \"%s\" holds is known on the host "
+				 "alone: give a file of addresses for it, --set \"%s=FILE\""
+			       : "the set \"%s\" was not read",
+			policy_shown(s->text).s, policy_shown(s->text).s);
+	}
+	if (good)
+		return v;
+	free(v);
+	return NULL;
+}
+
 unsigned match_asked(const struct policy_link *l)
 {
 	unsigned asked = 0;

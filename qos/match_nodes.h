@@ -54,6 +54,12 @@ int match_nodes_build(struct match_nodes *s, const struct policy *p,
 		      const struct policy_link *only, struct policy_report *r);
 /* Makes an index of the classes of each class that has many. false: no memory. */
 bool match_nodes_index(struct match_nodes *s);
+/*
+ * What the policy's sets hold, by policy_set.number. NULL: no memory, or one for which a class
+ * of these links asks is not known, as told to r.
+ */
+const struct addrset **match_sets(const struct policy *p, const struct policy_link *only,
+				  struct policy_report *r);
 void match_nodes_free(struct match_nodes *s);
 
 static inline bool match_node_leaf(const struct match_nodes *s, uint32_t n)

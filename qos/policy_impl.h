@@ -6,6 +6,7 @@
  *   policy_value.c  one value into one field
  *   policy_beside.c  criteria beside a packet's bytes
  *   policy_set.c    sets of addresses
+ *   policy_interface.c  the interfaces of a link
  *   policy_fill.c   defaults and effective values
  *   policy_check.c, policy_check_rate.c  what cannot hold
  *   policy_compile.c  the filters' programs
