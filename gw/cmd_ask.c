@@ -10,7 +10,7 @@
 #include "gw/top_text.h"
 #include "qos/policy.h"
 
-int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link, struct ask *a)
+int ask_options(const struct cmd *c, int argc, char **argv, bool json, struct ask *a)
 {
 	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
 						{"json", no_argument, NULL, 'j'},
@@ -35,8 +35,6 @@ int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link
 			return cmd_usage(c, NULL);
 		}
 	}
-	if (link && optind < argc)
-		a->link = argv[optind++];
 	if (optind < argc)
 		return cmd_usage(c, "%s: too many arguments", argv[optind]);
 	return -1;

@@ -12,12 +12,10 @@
 struct ask {
 	const char *socket;
 	bool json;
-	const char *link; /* NULL: all */
 };
 
-/* --socket, --json (if the command has it) and LINK (likewise). -1, or the exit status. */
-int ask_options(const struct cmd *c, int argc, char **argv, bool json, bool link,
-		struct ask *a);
+/* --socket, and --json (if the command has it). -1, or the exit status. */
+int ask_options(const struct cmd *c, int argc, char **argv, bool json, struct ask *a);
 /*
  * The answer, or NULL: told to stderr. One that says "ok": false is an answer too. Where no
  * gateway runs, and something stands that `weir tc apply` made, the answer is about that, and

@@ -61,7 +61,7 @@ static json_t *reload(const struct ask *a)
 static int run(int argc, char **argv)
 {
 	struct ask a;
-	int status = ask_options(&cmd_reload, argc, argv, false, false, &a);
+	int status = ask_options(&cmd_reload, argc, argv, false, &a);
 	unsigned errors;
 	json_t *j;
 

@@ -84,14 +84,29 @@ static json_t *on_status(void *arg)
 	return j;
 }
 
-static json_t *on_stats(void *arg, bool histograms)
+#define CLASS_COST 1024u /* bytes of one in a snapshot, more or less */
+
+static char *next_piece(void *of, size_t *n)
+{
+	return snapshot_pieces_next(of, n);
+}
+
+static void end_pieces(void *of)
+{
+	snapshot_pieces_end(of);
+}
+
+static bool on_stats(void *arg, bool histograms, struct control_pieces *to)
 {
 	struct run *r = arg;
 	struct gateway_snapshot *s = gateway_snapshot(r->gateway);
-	json_t *j = s ? snapshot_stats(s, histograms) : no_memory();
+	size_t classes = 0;
 
-	gateway_snapshot_free(s);
-	return j;
+	for (size_t i = 0; s && i < s->n_link; i++)
+		classes += s->link[i].n_class;
+	*to = (struct control_pieces){next_piece, end_pieces, NULL, classes * CLASS_COST};
+	to->of = s ? snapshot_pieces(s, histograms) : NULL;
+	return to->of != NULL;
 }
 
 static struct gateway_snapshot *on_metrics(void *arg)
@@ -282,7 +297,8 @@ static int read_policy(struct run *r)
 
 static int open_outside(struct run *r, const struct privilege_user *u, char *err, size_t size)
 {
-	struct control_ops ops = {on_status, on_stats, on_reload, r};
+	struct control_ops ops = {
+		.status = on_status, .stats_pieces = on_stats, .reload = on_reload, .arg = r};
 	bool loopback;
 
 	/* its group's only: root finds out whether it is dead, whatever root may do otherwise

@@ -168,7 +168,7 @@ static void print_status(const json_t *j)
 static int run(int argc, char **argv)
 {
 	struct ask a;
-	int status = ask_options(&cmd_status, argc, argv, true, false, &a);
+	int status = ask_options(&cmd_status, argc, argv, true, &a);
 	json_t *j;
 	bool well;
 

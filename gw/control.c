@@ -34,6 +34,7 @@ struct client {
 	char in[CONTROL_REQUEST_MAX];
 	char *out;
 	size_t n_out, sent;
+	struct control_pieces more; /* of that answer; next NULL: none */
 };
 
 struct control {
@@ -100,12 +101,33 @@ struct control *control_open(const char *path, uid_t uid, gid_t gid,
 
 /* ---- Clients. */
 
-static void forget_answer(struct control *c, struct client *k)
+static void forget_text(struct control *c, struct client *k)
 {
 	c->unread -= k->n_out;
 	free(k->out);
 	k->out = NULL;
 	k->n_out = k->sent = 0;
+}
+
+static void forget_pieces(struct control *c, struct client *k)
+{
+	if (!k->more.next)
+		return;
+	c->unread -= k->more.cost;
+	k->more.end(k->more.of);
+	k->more = (struct control_pieces){0};
+}
+
+static void forget_answer(struct control *c, struct client *k)
+{
+	forget_text(c, k);
+	forget_pieces(c, k);
+}
+
+/* Whether an answer, or a part of one, waits for it. */
+static bool is_answered(const struct client *k)
+{
+	return k->n_out || k->more.next;
 }
 
 static void drop_client(struct control *c, struct client *k)
@@ -146,7 +168,7 @@ static struct client *oldest(struct control *c, bool unread, const struct client
 		struct client *k = &c->client[i];
 
 		/* one that waits is silent because the gateway is */
-		if (k == but || k->fd < 0 || k->waits || (unread && !k->n_out))
+		if (k == but || k->fd < 0 || k->waits || (unread && !is_answered(k)))
 			continue;
 		if (!found || k->last < found->last)
 			found = k;
@@ -234,6 +256,42 @@ static bool put_line(struct control *c, struct client *k, json_t *doc)
 	return true;
 }
 
+/* The first piece, with what every answer has; the others when that has been sent. */
+static bool begin_pieces(struct control *c, struct client *k, const struct control_pieces *p)
+{
+	struct client *other;
+	int n = asprintf(&k->out, "{\"weir-control\":%d,\"ok\":true,", CONTROL_VERSION);
+
+	if (n < 0) {
+		k->out = NULL;
+		p->end(p->of);
+		return false;
+	}
+	k->n_out = (size_t)n;
+	k->more = *p;
+	c->unread += k->n_out + p->cost;
+	while (c->unread > UNREAD_MAX && (other = oldest(c, true, k)))
+		drop_client(c, other);
+	return true;
+}
+
+/* Takes the next piece, or the end of the line. False: there is no memory. */
+static bool next_piece(struct control *c, struct client *k)
+{
+	k->out = k->more.next(k->more.of, &k->n_out);
+	if (!k->out && k->n_out) {
+		k->n_out = 0;
+		return false;
+	}
+	if (!k->out) {
+		forget_pieces(c, k);
+		k->out = strdup("\n");
+		k->n_out = k->out ? 1 : 0;
+	}
+	c->unread += k->n_out;
+	return k->out != NULL;
+}
+
 /* Takes doc over. False: there is no memory. */
 static bool answer(struct control *c, struct client *k, json_t *doc, bool ok)
 {
@@ -247,6 +305,21 @@ static bool refuse(struct control *c, struct client *k, const char *why)
 
 	json_object_set_new(j, "error", json_string(why));
 	return answer(c, k, j, false);
+}
+
+static bool tell_stats(struct control *c, struct client *k, bool histograms)
+{
+	struct control_pieces p = {0};
+	json_t *j;
+	bool ok;
+
+	if (c->ops.stats_pieces)
+		return c->ops.stats_pieces(c->ops.arg, histograms, &p)
+			       ? begin_pieces(c, k, &p)
+			       : refuse(c, k, "no memory");
+	j = c->ops.stats(c->ops.arg, histograms);
+	ok = !json_object_get(j, "error");
+	return answer(c, k, j, ok);
 }
 
 static bool carry_out(struct control *c, struct client *k, const char *what,
@@ -263,8 +336,7 @@ static bool carry_out(struct control *c, struct client *k, const char *what,
 		j = c->ops.status(c->ops.arg);
 		ok = !json_object_get(j, "error");
 	} else if (!strcmp(what, "stats")) {
-		j = c->ops.stats(c->ops.arg, json_is_true(histograms));
-		ok = !json_object_get(j, "error");
+		return tell_stats(c, k, json_is_true(histograms));
 	} else if (!strcmp(what, "reload")) {
 		j = c->ops.reload(c->ops.arg, ++c->tickets, &ok);
 		if (!j) {
@@ -337,9 +409,11 @@ static bool pull(struct client *k)
 	return true;
 }
 
-/* Sends what fits. False: the client is gone. */
+/* Sends what fits, one piece at most. False: the client is gone, or there is no memory. */
 static bool push(struct control *c, struct client *k)
 {
+	if (!k->n_out && k->more.next && !next_piece(c, k))
+		return false;
 	while (k->sent < k->n_out) {
 		ssize_t n = send(k->fd, k->out + k->sent, k->n_out - k->sent, MSG_NOSIGNAL);
 
@@ -349,7 +423,7 @@ static bool push(struct control *c, struct client *k)
 			return errno == EAGAIN;
 		k->sent += (size_t)n;
 	}
-	forget_answer(c, k);
+	forget_text(c, k);
 	return true;
 }
 
@@ -370,15 +444,15 @@ static bool serve(struct control *c, struct client *k)
 
 	if (k->waits)
 		return serve_waiting(c, k);
-	if (k->n_out && !push(c, k))
+	if (is_answered(k) && !push(c, k))
 		return false;
-	if (!k->n_out && !k->ended && !memchr(k->in, '\n', k->n_in) && !pull(k))
+	if (!is_answered(k) && !k->ended && !memchr(k->in, '\n', k->n_in) && !pull(k))
 		return false;
-	if (!k->n_out && (!next_request(c, k) || !push(c, k)))
+	if (!is_answered(k) && (!next_request(c, k) || !push(c, k)))
 		return false;
 	if (k->waits)
 		return serve_waiting(c, k);
-	more = k->n_out || memchr(k->in, '\n', k->n_in);
+	more = is_answered(k) || memchr(k->in, '\n', k->n_in);
 	if (k->ended && !more)
 		return false;
 	/* the next request that is here already gets its turn when an answer can be written */

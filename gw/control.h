@@ -32,10 +32,27 @@
 
 struct control;
 
+/*
+ * An object as text, from behind its opening brace to its closing one. next: what follows,
+ * freed by the caller; NULL: there is no more, or, where *n is not 0, no memory. cost: bytes
+ * that are held until end is called.
+ */
+struct control_pieces {
+	char *(*next)(void *of, size_t *n);
+	void (*end)(void *of);
+	void *of;
+	size_t cost;
+};
+
 /* What a server asks of who owns the gateway; returns a new reference, never NULL. */
 struct control_ops {
 	json_t *(*status)(void *arg); /* an object; control adds "weir-control" and "ok" */
 	json_t *(*stats)(void *arg, bool histograms);
+	/*
+	 * If there is one, in place of stats: an answer that is made while it is sent. False:
+	 * there is no memory.
+	 */
+	bool (*stats_pieces)(void *arg, bool histograms, struct control_pieces *to);
 	/*
 	 * NULL: it goes on, or has to wait for one that does; control_answer() with this ticket
 	 * or a higher one tells its end. Tickets count up from 1.

@@ -190,8 +190,8 @@ static json_t *interfaces(const struct gateway_link *l)
 	return list;
 }
 
-static json_t *link_object(const struct gateway_snapshot *s, const struct gateway_link *l,
-			   bool histograms)
+json_t *snapshot_link(const struct gateway_snapshot *s, const struct gateway_link *l,
+		      bool histograms)
 {
 	json_t *j = json_object();
 
@@ -243,8 +243,8 @@ static json_t *objectives(const struct gateway_link *l, const struct gateway_cla
 	return j;
 }
 
-static json_t *class_object(const struct gateway_link *l, const struct gateway_class *c,
-			    bool histograms)
+json_t *snapshot_class(const struct gateway_link *l, const struct gateway_class *c,
+		       bool histograms)
 {
 	json_t *j = json_object();
 
@@ -272,7 +272,7 @@ static void add_run(json_t *j, const struct gateway_snapshot *s)
 	json_object_set_new(j, "intact", runs ? json_boolean(s->intact) : json_null());
 }
 
-static json_t *gateway_object(const struct gateway_snapshot *s)
+json_t *snapshot_head(const struct gateway_snapshot *s)
 {
 	json_t *j = json_object();
 
@@ -330,35 +330,53 @@ static json_t *sets(const struct gateway_snapshot *s)
 	return list;
 }
 
+json_t *snapshot_link_end(const struct gateway_link *l)
+{
+	bool has = l->backend != POLICY_BACKEND_KERNEL;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "packets", has ? report_packets(&l->engine) : json_null());
+	json_object_set_new(j, "flow_table",
+			    has ? report_flow_table(&l->engine.match) : json_null());
+	return j;
+}
+
+json_t *snapshot_end(const struct gateway_snapshot *s)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "sets", sets(s));
+	json_object_set_new(j, "well", json_boolean(gateway_well(s)));
+	json_object_set_new(j, "findings", findings(s));
+	return j;
+}
+
+static void add_members(json_t *j, json_t *more)
+{
+	json_object_update(j, more);
+	json_decref(more);
+}
+
 static json_t *whole(const struct gateway_snapshot *s, bool classes, bool histograms)
 {
-	json_t *j = gateway_object(s), *links = json_array();
+	json_t *j = snapshot_head(s), *links = json_array();
 
 	for (size_t i = 0; i < s->n_link; i++) {
 		const struct gateway_link *l = &s->link[i];
-		json_t *k = link_object(s, l, histograms), *list = json_array();
+		json_t *k = snapshot_link(s, l, histograms), *list;
 
-		/* the first is the link itself */
-		for (size_t n = 1; classes && n < l->n_class; n++)
-			json_array_append_new(list, class_object(l, &l->class[n], histograms));
 		if (classes) {
-			bool has = l->backend != POLICY_BACKEND_KERNEL;
-
+			list = json_array();
+			for (size_t n = 1; n < l->n_class; n++)
+				json_array_append_new(
+					list, snapshot_class(l, &l->class[n], histograms));
 			json_object_set_new(k, "classes", list);
-			json_object_set_new(k, "packets",
-					    has ? report_packets(&l->engine) : json_null());
-			json_object_set_new(k, "flow_table",
-					    has ? report_flow_table(&l->engine.match)
-						: json_null());
-		} else {
-			json_decref(list);
+			add_members(k, snapshot_link_end(l));
 		}
 		json_array_append_new(links, k);
 	}
 	json_object_set_new(j, "links", links);
-	json_object_set_new(j, "sets", sets(s));
-	json_object_set_new(j, "well", json_boolean(gateway_well(s)));
-	json_object_set_new(j, "findings", findings(s));
+	add_members(j, snapshot_end(s));
 	return j;
 }
 

@@ -28,7 +28,7 @@ trap together_stop EXIT
 
 # Of tests/net, those that hold no rate and no delay against a bound, nor fill the machine. Each
 # has namespaces of its own, so they do not meet. A script that is not named here runs alone.
-beside=" around backends backends-beside backends-reload criteria life protocols tc tc-drift tc-line "
+beside=" around backends backends-beside backends-reload criteria life many protocols tc tc-drift tc-line "
 beside+="service sets tc-many tc-nat tc-parity tc-status top "
 # those that a build which is slow can do too: rates and delays are looked at loosely or not at all
 short="life protocols top backends backends-reload segments"

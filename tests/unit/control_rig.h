@@ -86,7 +86,8 @@ static inline void rig_dir(struct rig *r)
 
 static inline struct control *rig_open(struct rig *r, char *err, size_t size)
 {
-	struct control_ops ops = {rig_status, rig_stats, rig_reload, r};
+	struct control_ops ops = {
+		.status = rig_status, .stats = rig_stats, .reload = rig_reload, .arg = r};
 
 	return control_open(r->path, (uid_t)-1, (gid_t)-1, &ops, err, size);
 }

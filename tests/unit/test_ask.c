@@ -67,6 +67,43 @@ static json_t *on_stats(void *arg, bool histograms)
 	return j;
 }
 
+/* Too many classes for one piece. */
+static struct gateway_snapshot *many(void)
+{
+	struct gateway_snapshot *s = made_up(NULL);
+	struct gateway_link *l = &s->link[1];
+
+	l->class = realloc(l->class, 300 * sizeof(*l->class));
+	assert_non_null(l->class);
+	memset(l->class + l->n_class, 0, (300 - l->n_class) * sizeof(*l->class));
+	for (; l->n_class < 300; l->n_class++)
+		fill_class(&l->class[l->n_class], "c", true);
+	s->link[0].class[1].account.marked = 9;
+	return s;
+}
+
+/* As the gateway does it; what comes must be the same. */
+static char *next_piece(void *of, size_t *n)
+{
+	return snapshot_pieces_next(of, n);
+}
+
+static void end_pieces(void *of)
+{
+	snapshot_pieces_end(of);
+}
+
+static bool on_stats_pieces(void *arg, bool histograms, struct control_pieces *to)
+{
+	struct talk *t = arg;
+
+	t->asked++;
+	t->asked_histograms += histograms;
+	*to = (struct control_pieces){next_piece, end_pieces,
+				      snapshot_pieces(many(), histograms), 1000};
+	return to->of != NULL;
+}
+
 static json_t *on_reload(void *arg, uint64_t ticket, bool *ok)
 {
 	(void)arg;
@@ -75,9 +112,13 @@ static json_t *on_reload(void *arg, uint64_t ticket, bool *ok)
 	return json_object();
 }
 
-static void talk_begin(struct talk *t)
+static void talk_begin_as(struct talk *t, bool pieces)
 {
-	struct control_ops ops = {on_status, on_stats, on_reload, t};
+	struct control_ops ops = {.status = on_status,
+				  .stats = on_stats,
+				  .stats_pieces = pieces ? on_stats_pieces : NULL,
+				  .reload = on_reload,
+				  .arg = t};
 	char err[256] = "";
 
 	*t = (struct talk){.dir = "/tmp/weir-ask-XXXXXX"};
@@ -86,6 +127,11 @@ static void talk_begin(struct talk *t)
 	t->control = control_open(t->path, (uid_t)-1, (gid_t)-1, &ops, err, sizeof(err));
 	if (!t->control)
 		fail_msg("%s", err);
+}
+
+static void talk_begin(struct talk *t)
+{
+	talk_begin_as(t, false);
 }
 
 static void talk_end(struct talk *t)
@@ -113,6 +159,16 @@ static json_t *call(struct talk *t, const char *with)
 	if (done < 0)
 		fail_msg("%s", err);
 	return j;
+}
+
+static int dial(const struct talk *t)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, t->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
 }
 
 static uint64_t sum_of_counts(const json_t *list)
@@ -165,6 +221,51 @@ static void test_histograms(void **state)
 	assert_int_equal(sum_of_counts(list), 9);
 	assert_int_equal(json_integer_value(json_array_get(list, 2)), 8000);
 	json_decref(j);
+	talk_end(&t);
+}
+
+/* What is made while it is sent is the same, and others are answered meanwhile. */
+static void test_pieces(void **state)
+{
+	static const char stats[] = "{\"weir-control\": 1, \"do\": \"stats\"}\n",
+			  ping[] = "{\"weir-control\": 1, \"do\": \"ping\"}\n";
+	struct talk t;
+	struct gateway_snapshot *s = many();
+	char pong[100] = "", err[256] = "";
+	struct control_call *large;
+	json_t *is, *want;
+	int fd;
+
+	(void)state;
+	talk_begin_as(&t, true);
+	for (int with = 0; with < 2; with++) {
+		is = call(&t, with ? "histograms" : NULL);
+		want = snapshot_stats(s, with);
+		json_object_set_new(want, "ok", json_true());
+		json_object_set_new(want, "weir-control", json_integer(CONTROL_VERSION));
+		assert_true(json_equal(is, want));
+		json_decref(is);
+		json_decref(want);
+	}
+	assert_int_equal(t.asked, 2);
+
+	/* one that does not read yet */
+	large = control_call_begin(t.path, "stats", NULL, err, sizeof(err));
+	assert_non_null(large);
+	fd = dial(&t);
+	assert_int_equal(send(fd, ping, sizeof(ping) - 1, 0), sizeof(ping) - 1);
+	for (int i = 0; i < 5; i++)
+		control_event(t.control);
+	assert_true(recv(fd, pong, sizeof(pong) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(pong, "true"));
+	control_call_end(large);
+	/* one that goes away in the middle of it, and all that was held for it */
+	assert_int_equal(send(fd, stats, sizeof(stats) - 1, 0), sizeof(stats) - 1);
+	control_event(t.control);
+	close(fd);
+	for (int i = 0; i < 5; i++)
+		control_event(t.control);
+	gateway_snapshot_free(s);
 	talk_end(&t);
 }
 
@@ -278,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_histograms),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_no_histogram_of_a_kind),
 		cmocka_unit_test(test_bad_answers),
 		cmocka_unit_test(test_never_waits),

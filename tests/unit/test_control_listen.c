@@ -73,7 +73,8 @@ static void test_mode(void **state)
 
 static void test_owner(void **state)
 {
-	struct control_ops ops = {rig_status, rig_stats, rig_reload, NULL};
+	struct control_ops ops = {
+		.status = rig_status, .stats = rig_stats, .reload = rig_reload};
 	char err[256] = "", folder[128];
 	struct stat st;
 	struct rig r;
@@ -218,7 +219,8 @@ static void test_other_files(void **state)
 static void test_path(void **state)
 {
 	struct rig r = {0};
-	struct control_ops ops = {rig_status, rig_stats, rig_reload, &r};
+	struct control_ops ops = {
+		.status = rig_status, .stats = rig_stats, .reload = rig_reload, .arg = &r};
 	char path[200], err[256] = "";
 	struct control *c;
 
