@@ -9,32 +9,31 @@
  */
 #include "sched/fq.h"
 
-static unsigned gate_rank(struct fq *q, uint32_t i, uint64_t now)
+unsigned fq_gate_rank(struct fq *q, void *entry, uint64_t now)
 {
-	struct fq_gate *g = &q->host_gate[i];
+	struct fq_gate *g = entry;
 
+	(void)q;
 	if (g->refs || g->waiting.head || g->pending)
 		return 0;
-	if (!g->bucket.rate)
-		return 2;
-	bucket_fill(&g->bucket, now);
-	return g->bucket.level == g->bucket.cap ? 2 : 0;
+	return fq_bucket_full(&g->bucket, now) ? 2 : 0;
+}
+
+void fq_flow_gate_make(struct fq *q, struct fq_flow *f, uint64_t now)
+{
+	f->flow_gate = fq_chunk(q->pool, fq_pool_get(q->pool, FQ_PART));
+	bucket_init(&f->flow_gate->bucket, q->conf.flow_rate, q->conf.flow_burst, now);
 }
 
 void fq_gates_join(struct fq *q, struct fq_flow *f, const struct pkt *p, uint64_t now)
 {
-	if (q->flow_gate) {
-		struct fq_gate *g = &q->flow_gate[fq_index(q, f)];
-
-		if (!g->bucket.rate)
-			bucket_init(&g->bucket, q->conf.flow_rate, q->conf.flow_burst, now);
-		f->flow_gate = g;
-	}
-	if (q->host_gate && !f->host_gate) {
+	if (q->conf.flow_rate && !f->flow_gate)
+		fq_flow_gate_make(q, f, now);
+	if (q->conf.host_rate && !f->host_gate) {
 		bool fresh;
-		uint32_t i = fq_table_find(&q->gates, q, p->host, now, gate_rank, &fresh);
 
-		f->host_gate = &q->host_gate[i];
+		f->host_gate = fq_table_find(q, &q->gates, FQ_GATE, p->host, now, fq_gate_rank,
+					     &fresh);
 		f->host_gate->refs++;
 		if (!f->host_gate->bucket.rate)
 			bucket_init(&f->host_gate->bucket, q->conf.host_rate,
@@ -57,9 +56,9 @@ static void arm(struct fq *q, struct fq_gate *g, uint64_t now)
 
 	if (!f || g->pending)
 		return;
-	if (f->packets)
+	if (f->ent.n)
 		when = bucket_when(&g->bucket, f->list.head->len, now);
-	timers_set(&q->timers, g->id, when);
+	fq_heap_set(q->pool, &q->timers, &g->place, when);
 }
 
 /* f is no longer on its way through g. */
@@ -77,7 +76,7 @@ void fq_gates_renew(struct fq *q, struct fq_flow *f, uint64_t now)
 	const struct pkt *p = f->list.head;
 	struct fq_gate *g = f->host_gate;
 
-	if (!g || q->gates.tag[g - q->host_gate] == p->host + !p->host)
+	if (!g || g->known.id == p->host + !p->host || !fq_pool_reserve(q->pool, now))
 		return;
 	let_next(q, g, f, now);
 	fq_gates_leave(f);
@@ -133,15 +132,14 @@ void fq_gate_wait(struct fq *q, struct fq_gate *g, struct fq_flow *f, uint64_t n
 
 struct fq_flow *fq_gate_opened(struct fq *q, uint64_t now)
 {
-	while (timers_next(&q->timers) <= now) {
-		uint32_t id = q->timers.a[0].id;
-		struct fq_gate *g =
-			id < q->n_flows ? &q->flow_gate[id] : &q->host_gate[id - q->n_flows];
+	while (fq_heap_next(q->pool, &q->timers) <= now) {
+		uint32_t *place = fq_heap_at(q->pool, &q->timers, 0)->place;
+		struct fq_gate *g = (void *)((char *)place - offsetof(struct fq_gate, place));
 		struct fq_flow *f = (struct fq_flow *)g->waiting.head;
 
-		timers_del(&q->timers, id);
+		fq_heap_del(q->pool, &q->timers, place);
 		g->waiting.head = f->ent.next;
-		if (f->packets)
+		if (f->ent.n)
 			g->pending = f;
 		else
 			arm(q, g, now); /* it lost all its packets as it waited */

@@ -12,6 +12,8 @@
 #include "sched/bucket.h"
 #include "sched/pkt.h"
 
+struct fq_pool; /* sched/fq_pool.h */
+
 enum queue_isolation {
 	QUEUE_ISO_FLOWS,
 	QUEUE_ISO_SRC,
@@ -37,6 +39,8 @@ struct queue_conf {
 	enum queue_isolation isolation;
 	uint64_t flow_rate, flow_burst; /* bit/s, bytes; rate 0: none */
 	uint64_t host_rate, host_burst;
+	/* of the link; it was made for this queue among others. NULL: one of the queue's own */
+	struct fq_pool *pool;
 };
 
 struct queue_ops {
@@ -64,7 +68,8 @@ struct queue_ops {
 	struct pkt *(*shed)(void *q);
 	/* Takes out some packet, of a flow the first; NULL: empty. For those who want all. */
 	struct pkt *(*withdraw)(void *q);
-	size_t (*memory)(const struct queue_conf *conf); /* bytes that make() takes */
+	/* bytes that make() takes, the pool left out */
+	size_t (*memory)(const struct queue_conf *conf);
 	/*
 	 * q, which is new, goes on from another queue of the same ops, from which all packets
 	 * were taken out and whose flows and hosts have the same identities (struct pkt).

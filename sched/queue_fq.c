@@ -11,20 +11,9 @@
  */
 #include <stdlib.h>
 
-#include "sched/fq.h"
+#include "sched/fq_list.h"
 
 #define DROP_BATCH 64 /* packets dropped at once at most, as in RFC 8290 section 4.1.3 */
-
-static void list_push(struct fq_list *l, struct fq_ent *e, enum fq_where where)
-{
-	e->where = (uint8_t)where;
-	e->next = NULL;
-	if (l->head)
-		l->tail->next = e;
-	else
-		l->head = e;
-	l->tail = e;
-}
 
 static struct fq_list *first_list(struct fq_round *r)
 {
@@ -33,11 +22,11 @@ static struct fq_list *first_list(struct fq_round *r)
 	return r->neu.head ? &r->neu : &r->old;
 }
 
-static void go_idle(struct fq_flow *f)
+void fq_go_idle(struct fq_flow *f)
 {
 	f->ent.where = FQ_IDLE;
 	if (f->host)
-		f->host->refs--;
+		f->host->ent.n--;
 	f->host = NULL;
 }
 
@@ -57,7 +46,7 @@ static struct fq_ent *turn(struct fq_round *r, uint32_t quantum, struct fq_list 
 		}
 		e->deficit += quantum;
 		l->head = e->next;
-		list_push(&r->old, e, FQ_OLD);
+		fq_list_push(&r->old, e, FQ_OLD);
 	}
 	return NULL;
 }
@@ -69,7 +58,7 @@ static bool pass_turn(struct fq_round *r, struct fq_list *from, struct fq_ent *e
 	from->head = e->next;
 	if (from != &r->neu || !r->old.head)
 		return false;
-	list_push(&r->old, e, FQ_OLD);
+	fq_list_push(&r->old, e, FQ_OLD);
 	return true;
 }
 
@@ -81,10 +70,10 @@ static struct fq_flow *pick_flow(struct fq *q, struct fq_round *r)
 	while ((e = turn(r, q->conf.quantum, &from))) {
 		struct fq_flow *f = (struct fq_flow *)e;
 
-		if (f->packets)
+		if (f->ent.n)
 			return f;
 		if (!pass_turn(r, from, e))
-			go_idle(f);
+			fq_go_idle(f);
 	}
 	return NULL;
 }
@@ -114,20 +103,21 @@ static struct fq_flow *pick_oldest(struct fq *q)
 	while (due->head) {
 		struct fq_flow *f = (struct fq_flow *)due->head;
 
-		if (f->packets)
+		if (f->ent.n)
 			return f;
 		due->head = f->ent.next;
-		go_idle(f);
+		fq_go_idle(f);
 	}
 	while (q->order.n) {
-		struct heap_ent *top = &q->order.a[0];
-		struct fq_flow *f = &q->flow[top->id];
+		struct fq_heap_ent *top = fq_heap_at(q->pool, &q->order, 0);
+		struct fq_flow *f =
+			(void *)((char *)top->place - offsetof(struct fq_flow, ent.place));
 
-		if (!f->packets) {
-			go_idle(f);
-			vheap_pop(&q->order);
+		if (!f->ent.n) {
+			fq_heap_del(q->pool, &q->order, &f->ent.place);
+			fq_go_idle(f);
 		} else if (f->list.head->seq != top->key) {
-			vheap_replace(&q->order, f->list.head->seq, top->id);
+			fq_heap_set(q->pool, &q->order, &f->ent.place, f->list.head->seq);
 		} else {
 			return f;
 		}
@@ -139,7 +129,7 @@ static struct fq_flow *pick(struct fq *q)
 {
 	if (q->conf.by_order)
 		return pick_oldest(q);
-	return q->host ? pick_by_host(q) : pick_flow(q, &q->root);
+	return q->dual ? pick_by_host(q) : pick_flow(q, &q->root);
 }
 
 /* f, as picked, leaves the head of its list. */
@@ -148,7 +138,7 @@ static void unlist(struct fq *q, struct fq_flow *f)
 	struct fq_round *r = f->host ? &f->host->round : &q->root;
 
 	if (q->conf.by_order && f->ent.where == FQ_OLD)
-		vheap_pop(&q->order);
+		fq_heap_del(q->pool, &q->order, &f->ent.place);
 	else
 		first_list(r)->head = f->ent.next;
 }
@@ -163,33 +153,34 @@ static void enlist(struct fq *q, struct fq_flow *f, enum fq_where where)
 
 		if (h->where == FQ_IDLE) {
 			h->deficit = q->conf.quantum;
-			list_push(&q->root.neu, h, FQ_NEW);
+			fq_list_push(&q->root.neu, h, FQ_NEW);
 		} else if (h->where == FQ_ASIDE) {
-			list_push(&q->root.due, h, FQ_DUE);
+			fq_list_push(&q->root.due, h, FQ_DUE);
 		}
 	}
 	if (where == FQ_DUE) {
-		list_push(&r->due, &f->ent, FQ_DUE);
+		fq_list_push(&r->due, &f->ent, FQ_DUE);
 	} else if (q->conf.by_order) {
 		f->ent.where = FQ_OLD;
-		vheap_push(&q->order, f->list.head->seq, fq_index(q, f));
+		f->ent.place = 0;
+		fq_heap_set(q->pool, &q->order, &f->ent.place, f->list.head->seq);
 	} else {
-		list_push(where == FQ_NEW ? &r->neu : &r->old, &f->ent, where);
+		fq_list_push(where == FQ_NEW ? &r->neu : &r->old, &f->ent, where);
 	}
 }
 
-static void open_gates(struct fq *q, uint64_t now)
+void fq_open_gates(struct fq *q, uint64_t now)
 {
 	struct fq_flow *f;
 
 	while ((f = fq_gate_opened(q, now))) {
 		if (f->host)
 			f->host->aside--;
-		if (f->packets) {
+		if (f->ent.n) {
 			enlist(q, f, FQ_DUE);
 		} else {
 			fq_gates_leave(f);
-			go_idle(f);
+			fq_go_idle(f);
 		}
 	}
 }
@@ -199,14 +190,14 @@ static struct pkt *fq_head(void *queue, uint64_t now, uint64_t *when)
 	struct fq *q = queue;
 	struct fq_gate *g;
 	struct fq_flow *f;
-	bool gated = fq_gated(q);
+	bool gated = q->gated;
 
 	q->now = now;
 	if (q->head && !gated)
 		return q->head->list.head; /* nothing has happened since it was found */
 	do {
 		if (gated)
-			open_gates(q, now);
+			fq_open_gates(q, now);
 		while ((f = pick(q))) {
 			if (gated && f->foreign)
 				fq_gates_renew(q, f, now);
@@ -220,8 +211,8 @@ static struct pkt *fq_head(void *queue, uint64_t now, uint64_t *when)
 				f->host->aside++;
 			fq_gate_wait(q, g, f, now);
 		}
-	} while (gated && timers_next(&q->timers) <= now);
-	*when = gated ? timers_next(&q->timers) : NEVER;
+	} while (gated && fq_heap_next(q->pool, &q->timers) <= now);
+	*when = gated ? fq_heap_next(q->pool, &q->timers) : NEVER;
 	return NULL;
 }
 
@@ -229,10 +220,10 @@ static struct pkt *pop(struct fq *q, struct fq_flow *f)
 {
 	struct pkt *p = pkt_list_pop(&f->list);
 
-	f->packets--;
+	f->ent.n--;
 	q->packets--;
 	q->bytes -= p->len;
-	q->backlog[fq_index(q, f)] -= p->len;
+	*fq_backlog(q, f) -= p->len;
 	if (p->flags & PKT_FOREIGN)
 		f->foreign--;
 	return p;
@@ -243,11 +234,11 @@ struct pkt *fq_lose(struct fq *q, struct fq_flow *f, uint64_t now)
 	struct pkt *p = pop(q, f);
 
 	q->head = NULL;
-	if (!fq_gated(q))
+	if (!q->gated)
 		return p;
 	if (f->ent.where == FQ_ASIDE) {
 		fq_gates_head_changed(q, f, now);
-	} else if (!f->packets) {
+	} else if (!f->ent.n) {
 		fq_gates_pass(q, f, 0, now);
 		fq_gates_leave(f);
 	}
@@ -257,15 +248,15 @@ struct pkt *fq_lose(struct fq *q, struct fq_flow *f, uint64_t now)
 /* A flow that a gate had let through has had its turn (or lost its packet). */
 static void after_due(struct fq *q, struct fq_flow *f)
 {
-	if (f->ent.deficit > 0 && f->packets && !q->conf.by_order)
+	if (f->ent.deficit > 0 && f->ent.n && !q->conf.by_order)
 		return;
 	if (f->ent.deficit <= 0)
 		f->ent.deficit += q->conf.quantum;
 	unlist(q, f);
-	if (f->packets || !q->conf.by_order)
+	if (f->ent.n || !q->conf.by_order)
 		enlist(q, f, FQ_OLD);
 	else
-		go_idle(f);
+		fq_go_idle(f);
 }
 
 static struct pkt *fq_take(void *queue, uint64_t now)
@@ -277,12 +268,12 @@ static struct pkt *fq_take(void *queue, uint64_t now)
 
 	q->head = NULL;
 	if (!queue_late(&q->conf, p, now) && q->conf.codel)
-		codel_offer(&f->codel, &q->conf, p, now, q->backlog[fq_index(q, f)]);
+		codel_offer(&f->codel, &q->conf, p, now, *fq_backlog(q, f));
 	sent = p->drop == PKT_KEPT ? p->len : 0;
-	if (fq_gated(q)) {
-		if (sent || !f->packets)
+	if (q->gated) {
+		if (sent || !f->ent.n)
 			fq_gates_pass(q, f, sent, now);
-		if (!f->packets)
+		if (!f->ent.n)
 			fq_gates_leave(f);
 	}
 	f->ent.deficit -= sent;
@@ -292,44 +283,54 @@ static struct pkt *fq_take(void *queue, uint64_t now)
 		h->deficit -= sent;
 		if (h->where == FQ_DUE) {
 			q->root.due.head = h->next;
-			list_push(&q->root.old, h, FQ_OLD);
+			fq_list_push(&q->root.old, h, FQ_OLD);
 		}
 	}
-	if (f->ent.where == FQ_DUE && (sent || !f->packets))
+	if (f->ent.where == FQ_DUE && (sent || !f->ent.n))
 		after_due(q, f);
 	return p;
 }
 
-static uint32_t longest(const struct fq *q)
+/* Of several, the one whose entry comes first. */
+static struct fq_flow *longest(const struct fq *q)
 {
+	const struct fq_map *sets = &q->flows.map;
+	uint64_t most = 0;
 	uint32_t best = 0;
 
-	for (uint32_t i = 1; i < q->n_flows; i++)
-		if (q->backlog[i] > q->backlog[best])
-			best = i;
-	return best;
+	for (uint32_t i = 0; (i = fq_map_next(q->pool, sets, i)) != UINT32_MAX; i++) {
+		const struct fq_set *s = fq_chunk(q->pool, fq_map_get(q->pool, sets, i));
+
+		for (unsigned w = 0; w < FQ_WAYS; w++)
+			if (s->backlog[w] > most) {
+				most = s->backlog[w];
+				best = s->chunk[w];
+			}
+	}
+	return fq_chunk(q->pool, best);
 }
 
 static struct pkt *fq_shed(void *queue)
 {
 	struct fq *q = queue;
 
-	return q->packets ? fq_lose(q, &q->flow[longest(q)], q->now) : NULL;
+	return q->packets ? fq_lose(q, longest(q), q->now) : NULL;
 }
 
 /* The queue is over its limit: RFC 8290 section 4.1.3, from the head of the longest flow. */
 static void drop_longest(struct fq *q, struct pkt_list *dropped)
 {
-	uint32_t i = longest(q);
-	uint64_t half = q->backlog[i] / 2;
+	struct fq_flow *f = longest(q);
+	const uint64_t *backlog = fq_backlog(q, f);
+	uint64_t half = *backlog / 2;
 	unsigned n = 0;
 
 	do {
-		struct pkt *p = fq_lose(q, &q->flow[i], q->now);
+		struct pkt *p = fq_lose(q, f, q->now);
 
 		p->drop = PKT_DROP_LIMIT;
 		pkt_list_push(dropped, p);
-	} while (++n < DROP_BATCH && q->backlog[i] > half);
+	} while (++n<DROP_BATCH && * backlog> half);
 }
 
 static bool over(const struct fq *q, const struct pkt *p, uint32_t packets)
@@ -351,15 +352,20 @@ static bool fq_enqueue(void *queue, struct pkt *p, uint64_t now, struct pkt_list
 		return false;
 	}
 	f = fq_flow_of(q, p, now, &foreign);
+	if (!f) {
+		p->drop = PKT_DROP_MEMORY;
+		pkt_list_push(dropped, p);
+		return false;
+	}
 	if (foreign) {
 		p->flags |= PKT_FOREIGN;
 		f->foreign++;
 	}
 	pkt_list_push(&f->list, p);
-	changed = f->packets++ == 0;
+	changed = f->ent.n++ == 0;
 	q->packets++;
 	q->bytes += p->len;
-	q->backlog[fq_index(q, f)] += p->len;
+	*fq_backlog(q, f) += p->len;
 	if (changed)
 		q->head = NULL;
 	if (f->ent.where == FQ_IDLE) {
@@ -373,21 +379,20 @@ static bool fq_enqueue(void *queue, struct pkt *p, uint64_t now, struct pkt_list
 	return changed;
 }
 
-/*
- * Buckets are for flows or inside hosts, so a queue entry must not hold more than one
- * of these: what was one entry for a host becomes a round of its flows.
- */
-static void split_hosts(struct queue_conf *conf)
+struct queue_conf fq_conf(const struct queue_conf *conf)
 {
-	if (!conf->flow_rate && !conf->host_rate)
-		return;
-	if (conf->isolation == QUEUE_ISO_SRC)
-		conf->isolation = QUEUE_ISO_DUAL_SRC;
-	if (conf->isolation == QUEUE_ISO_DST)
-		conf->isolation = QUEUE_ISO_DUAL_DST;
+	struct queue_conf c = *conf;
+
+	if (!c.flow_rate && !c.host_rate)
+		return c;
+	if (c.isolation == QUEUE_ISO_SRC)
+		c.isolation = QUEUE_ISO_DUAL_SRC;
+	if (c.isolation == QUEUE_ISO_DST)
+		c.isolation = QUEUE_ISO_DUAL_DST;
+	return c;
 }
 
-static uint32_t entries(uint32_t flows)
+uint32_t fq_entries(uint32_t flows)
 {
 	uint32_t n = FQ_WAYS;
 
@@ -396,93 +401,61 @@ static uint32_t entries(uint32_t flows)
 	return n;
 }
 
-static void fq_unmake(void *queue)
-{
-	struct fq *q = queue;
-
-	free(q->flow);
-	free(q->backlog);
-	free(q->host);
-	free(q->flow_gate);
-	free(q->host_gate);
-	free(q->flows.mem);
-	free(q->hosts.mem);
-	free(q->gates.mem);
-	timers_fini(&q->timers);
-	vheap_fini(&q->order);
-	free(q);
-}
-
-static bool dual(const struct queue_conf *conf)
+bool fq_dual(const struct queue_conf *conf)
 {
 	return !conf->by_order &&
 	       (conf->isolation == QUEUE_ISO_DUAL_SRC || conf->isolation == QUEUE_ISO_DUAL_DST);
 }
 
-static int make_gates(struct fq *q, uint32_t n)
+static void fq_unmake(void *queue)
 {
-	if (q->conf.flow_rate && !(q->flow_gate = calloc(n, sizeof(*q->flow_gate))))
-		return -1;
-	if (q->conf.host_rate) {
-		q->host_gate = calloc(n, sizeof(*q->host_gate));
-		if (!q->host_gate || fq_table_init(&q->gates, n))
-			return -1;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (q->flow_gate)
-			q->flow_gate[i].id = i;
-		if (q->host_gate)
-			q->host_gate[i].id = n + i;
-	}
-	return timers_init(&q->timers, 2 * n);
+	struct fq *q = queue;
+
+	if (q->own)
+		fq_pool_free(q->pool);
+	free(q);
+}
+
+/* For a queue that is not in a tree. */
+static struct fq_pool *own_pool(const struct queue_conf *conf)
+{
+	struct fq_need need = {0};
+
+	fq_need_add(&need, conf);
+	return fq_pool_new(&need, (uint64_t)conf->limit_packets + 1);
 }
 
 static void *fq_make(const struct queue_conf *conf)
 {
 	struct fq *q = calloc(1, sizeof(*q));
-	uint32_t n = entries(conf->flows);
-	bool ok;
+	uint32_t n = fq_entries(conf->flows);
 
 	if (!q)
 		return NULL;
-	q->conf = *conf;
-	split_hosts(&q->conf);
-	q->n_flows = n;
-	q->flow = calloc(n, sizeof(*q->flow));
-	q->backlog = calloc(n, sizeof(*q->backlog));
-	ok = q->flow && q->backlog && !fq_table_init(&q->flows, n);
-	if (ok && dual(&q->conf)) {
-		q->host = calloc(n, sizeof(*q->host));
-		ok = q->host && !fq_table_init(&q->hosts, n);
+	q->conf = fq_conf(conf);
+	q->own = !conf->pool;
+	q->pool = q->own ? own_pool(conf) : conf->pool;
+	if (!q->pool) {
+		fq_unmake(q);
+		return NULL;
 	}
-	if (ok && fq_gated(q))
-		ok = !make_gates(q, n);
-	if (ok && conf->by_order)
-		ok = !vheap_init(&q->order, n);
-	if (ok)
-		return q;
-	fq_unmake(q);
-	return NULL;
+	assert(q->pool->n_queue < q->pool->room);
+	q->number = q->pool->n_queue++;
+	q->pool->queue[q->number] = q;
+	q->gated = conf->flow_rate || conf->host_rate;
+	q->dual = fq_dual(&q->conf);
+	fq_table_init(&q->flows, n);
+	fq_table_init(&q->hosts, n);
+	fq_table_init(&q->gates, n);
+	fq_heap_init(&q->timers, n);
+	fq_heap_init(&q->order, n);
+	return q;
 }
 
 static size_t fq_memory(const struct queue_conf *conf)
 {
-	size_t n = entries(conf->flows);
-	size_t each = sizeof(struct fq_flow) + 2 * sizeof(uint64_t);
-	struct queue_conf c = *conf;
-
-	split_hosts(&c);
-	if (dual(&c))
-		each += sizeof(struct fq_host) + sizeof(uint64_t);
-	if (conf->flow_rate)
-		each += sizeof(struct fq_gate);
-	if (conf->host_rate)
-		each += sizeof(struct fq_gate) + sizeof(uint64_t);
-	if (conf->flow_rate || conf->host_rate)
-		each += 2 * (sizeof(struct heap_ent) + sizeof(uint32_t));
-	if (conf->by_order)
-		each += sizeof(struct heap_ent);
-	return sizeof(struct fq) + n * each;
+	(void)conf;
+	return sizeof(struct fq);
 }
 
 const struct queue_ops queue_fq = {

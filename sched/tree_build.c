@@ -2,6 +2,7 @@
 /* Building a tree, and taking all its memory. */
 #include <stdlib.h>
 
+#include "sched/fq_pool.h"
 #include "sched/tree_priv.h"
 
 #define CLASSES_MAX UINT16_MAX /* struct pkt says its leaf in 16 bits */
@@ -131,13 +132,36 @@ static void queue_conf(const struct tree *t, const struct tree_class_conf *c,
 	};
 }
 
+/* Buckets for flows or hosts need the flows apart, whatever the order among them. */
+static bool is_fq(const struct tree_class_conf *c)
+{
+	return c->queue == TREE_Q_FQ || c->flow_max.rate || c->host_max.rate;
+}
+
+static int ready_flows(struct tree *t)
+{
+	struct fq_need need = {0};
+	struct queue_conf q;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!t->node[i].inner && is_fq(&t->conf[i])) {
+			queue_conf(t, &t->conf[i], &q);
+			fq_need_add(&need, &q);
+		}
+	if (!need.queues)
+		return 0;
+	t->flows = fq_pool_new(&need, t->pool.size);
+	t->memory += fq_pool_memory(&need, t->pool.size);
+	return t->flows ? 0 : -1;
+}
+
 static int ready_leaf(struct tree *t, struct node *n, const struct tree_class_conf *c)
 {
 	struct queue_conf q;
 
 	queue_conf(t, c, &q);
-	/* buckets for flows or hosts need the flows apart, whatever the order among them */
-	if (c->queue == TREE_Q_FQ || q.by_order)
+	q.pool = t->flows;
+	if (is_fq(c))
 		n->qops = &queue_fq;
 	else
 		n->qops = c->queue == TREE_Q_CODEL ? &queue_codel : &queue_fifo;
@@ -182,6 +206,8 @@ int tree_ready(struct tree *t)
 {
 	t->memory += sizeof(*t) + t->room * (sizeof(*t->node) + sizeof(*t->conf)) +
 		     t->pool.size * sizeof(struct pkt);
+	if (ready_flows(t))
+		return -1;
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct node *n = &t->node[i];
 
@@ -226,6 +252,7 @@ void tree_free(struct tree *t)
 	free(t->node);
 	free(t->conf);
 	pkt_pool_fini(&t->pool);
+	fq_pool_free(t->flows);
 	free(t);
 }
 

@@ -51,6 +51,7 @@ struct tree {
 	uint64_t when;	/* nothing can happen before, unless something comes; 0: not known */
 	uint64_t start;
 	struct pkt_pool pool;
+	struct fq_pool *flows;	 /* what its fq queues know; NULL: there are none */
 	struct pkt_list dropped; /* for tree_reap() */
 	size_t memory;
 };
