@@ -14,12 +14,6 @@
 #include "qos/addrset.h"
 #include "qos/engine.h"
 
-/*
- * Up to so many classes the engine is built to say what memory it takes. More of them
- * may take more memory than this machine has, and are valid nonetheless.
- */
-#define BUILD_MOST 10000
-
 /* What is said of one policy, in whatever form. */
 struct check {
 	const char *name;
@@ -53,19 +47,24 @@ static size_t count_classes(const struct policy *p)
 	return n;
 }
 
+/*
+ * An engine is made for each link, as a gateway has it; one after the other, so that a check
+ * needs the memory of the largest only, and that at rest. 0: not known.
+ */
 static size_t memory_of(const struct policy *p)
 {
 	struct policy_report quiet = {0};
-	struct engine_opts o = {0};
-	struct engine *e;
 	size_t n = 0;
 
-	if (count_classes(p) > BUILD_MOST)
-		return 0;
-	e = engine_new(p, &o, &quiet);
-	if (e)
-		n = engine_memory(e);
-	engine_free(e);
+	for (size_t i = 0; i < p->n_link; i++) {
+		struct engine_opts o = {.only = p->link[i]};
+		struct engine *e = engine_new(p, &o, &quiet);
+
+		if (!e)
+			return 0;
+		n += engine_memory(e);
+		engine_free(e);
+	}
 	return n;
 }
 
