@@ -32,7 +32,7 @@
 #define TICK UINT64_C(1000000000)
 #define COMPLAINTS_MAX 1000u
 
-enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_SETS, FD_N };
+enum { FD_SIGNAL, FD_CONTROL, FD_GATEWAY, FD_METRICS, FD_RELOAD, FD_ALARM, FD_SETS, FD_N };
 
 struct run {
 	const char *file, *socket, *listen, *name, *user;
@@ -406,10 +406,12 @@ static int until(uint64_t due, uint64_t now)
 static int wait_ms(const struct run *r, uint64_t tick, uint64_t now)
 {
 	int ms = until(tick, now), other = r->metrics ? metrics_timeout(r->metrics) : -1;
-	int reload = gateway_reload_wait(r->gateway);
+	int reload = gateway_reload_wait(r->gateway), shed = gateway_shed_wait(r->gateway);
 
 	if (other >= 0 && other < ms)
 		ms = other;
+	if (shed >= 0 && shed < ms)
+		ms = shed;
 	return reload >= 0 && reload < ms ? reload : ms;
 }
 
@@ -423,6 +425,7 @@ static int serve(struct run *r)
 		[FD_METRICS] = {.fd = r->metrics ? metrics_fd(r->metrics) : -1,
 				.events = POLLIN},
 		[FD_RELOAD] = {.events = POLLIN},
+		[FD_ALARM] = {.events = POLLIN},
 		[FD_SETS] = {.events = POLLIN},
 	};
 	uint64_t every = TICK, tick = clock_now() + every;
@@ -432,6 +435,7 @@ static int serve(struct run *r)
 		every = notify_watchdog() / 2;
 	while (!r->stop) {
 		fd[FD_RELOAD].fd = gateway_reload_fd(r->gateway);
+		fd[FD_ALARM].fd = gateway_alarm_fd(r->gateway);
 		fd[FD_SETS].fd = gateway_sets_fd(r->gateway);
 		if (poll(fd, FD_N, wait_ms(r, tick, clock_now())) < 0 && errno != EINTR)
 			return cmd_fail("poll: %s", strerror(errno));
@@ -441,6 +445,7 @@ static int serve(struct run *r)
 			gateway_event(r->gateway);
 		if (fd[FD_SETS].revents)
 			gateway_sets_event(r->gateway);
+		gateway_shed(r->gateway, fd[FD_ALARM].revents != 0);
 		if (fd[FD_CONTROL].revents)
 			control_event(r->control);
 		if (r->metrics)

@@ -24,7 +24,7 @@ static void print_count(const json_t *h, const char *key, const char *text)
 		printf("  %9" PRIu64 "  %s\n", ask_number(h, key), text);
 }
 
-static void print_health(const json_t *h)
+static void print_health(const json_t *h, const json_t *shed)
 {
 	const json_t *late = json_object_get(h, "wakeup_late_ns");
 	char t[REPORT_TEXT], u[REPORT_TEXT], v[REPORT_TEXT];
@@ -38,6 +38,11 @@ static void print_health(const json_t *h)
 	if (ask_number(h, "stalls"))
 		printf("  STALLS     %" PRIu64 ": the thread stood still for up to %s\n",
 		       ask_number(h, "stalls"), report_time(ask_number(h, "stall_max_ns"), t));
+	if (ask_number(shed, "of_hosts_packets") || ask_number(shed, "of_all_packets"))
+		printf("  shed       %" PRIu64 " packets of hosts that flooded, %" PRIu64
+		       " of a crowd, before they were read\n",
+		       ask_number(shed, "of_hosts_packets"),
+		       ask_number(shed, "of_all_packets"));
 	printf("  wake-ups   %" PRIu64 ", late by %s (half), %s (99 of 100), %s (most)\n",
 	       ask_number(late, "count"), report_time(ask_number(late, "p50"), t),
 	       report_time(ask_number(late, "p99"), u),
@@ -55,7 +60,7 @@ static void print_health(const json_t *h)
 
 static void print_queue(const json_t *l, const json_t *health)
 {
-	print_health(health);
+	print_health(health, json_object_get(l, "shed"));
 	printf("  kernel     queue %" PRIu64 " and, read first, %" PRIu64 " (%" PRIu64
 	       " rules%s); at most %" PRIu64 " packets held%s; large segments %s\n",
 	       ask_number(l, "queue_number"), ask_number(l, "first_queue_number"),

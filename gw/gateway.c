@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gw/gateway_priv.h"
 #include "gw/protect.h"
@@ -164,8 +166,10 @@ static int open_worker(struct gateway *g, const struct policy *p, struct glink *
 		       struct build_link *built, char *err, size_t errsize)
 {
 	const struct policy_link *l = to->link;
-	struct worker_conf w = {
-		.policy = p, .link = l, .classid = gkernel_classids(l, &to->tc)};
+	struct worker_conf w = {.policy = p,
+				.link = l,
+				.classid = gkernel_classids(l, &to->tc),
+				.alarm = g->alarm};
 	uint16_t from = g->o.queue_from ? g->o.queue_from : GATEWAY_QUEUE_FROM;
 	int number = nfq_free_numbers(from, 2);
 
@@ -279,6 +283,7 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 				.queue = link[i].queue,
 				.first = link[i].first,
 				.direction = link[i].link->direction,
+				.shed_rate = shed_rate(link[i].link->rate.bps),
 			};
 	}
 	failed = failed || protect(link, n, v, p) || rules_claim(g->rules, claim, n)
@@ -376,6 +381,8 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	g->generation = 1;
 	g->intact = true;
 	g->linear = !nfq_kernel_hashes(NULL);
+	/* without it nothing is shed, and that is all */
+	g->alarm = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (open_alone(g, second, err, errsize)) {
 		g->policy = NULL; /* stays the caller's */
 		gateway_close(g);
@@ -454,6 +461,8 @@ void gateway_close(struct gateway *g)
 	build_free(g->build);
 	build_wait();
 	policy_free(g->policy);
+	if (g->alarm >= 0)
+		close(g->alarm);
 	free(g->link);
 	free(g);
 }

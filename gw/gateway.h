@@ -14,11 +14,14 @@
 #ifndef WEIR_GW_GATEWAY_H
 #define WEIR_GW_GATEWAY_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <net/if.h>
 #include <stdint.h>
 
+#include "gw/rule.h"
+#include "gw/shed.h"
 #include "gw/worker.h"
 #include "qos/judge.h"
 #include "qos/policy.h"
@@ -90,6 +93,13 @@ int gateway_sets_fd(const struct gateway *g);
 void gateway_sets_event(struct gateway *g);
 /* To be called every second or so: looks for what was lost or taken away, and logs it once. */
 void gateway_tick(struct gateway *g);
+/*
+ * What floods is shed: to be called with alarm when that is readable, and without after
+ * gateway_shed_wait() ms. -1: nothing to wait for.
+ */
+int gateway_alarm_fd(const struct gateway *g);
+int gateway_shed_wait(const struct gateway *g);
+void gateway_shed(struct gateway *g, bool alarm);
 /* Whether every worker still runs: for a watchdog. */
 bool gateway_alive(struct gateway *g);
 
@@ -137,6 +147,10 @@ struct gateway_link {
 	uint32_t held_max;
 	struct engine_stats engine;
 	struct worker_health health;
+	/* what is dropped before it is read; shed_pps: what each host, or all, may have */
+	uint64_t shed_pps;
+	struct shed shed;
+	struct rule_shed_counts shed_counts;
 	uint64_t kernel_dropped, kernel_user_dropped; /* /proc/net/netfilter/nfnetlink_queue */
 	/*
 	 * In file order, parents before children. An inner class has what its leaves have,
@@ -192,6 +206,8 @@ struct gateway_snapshot {
 	struct gateway_finding *finding; /* of each link the worst first */
 	size_t n_finding;
 };
+/* A host's address. */
+void gateway_shed_name(const struct heavy_host *h, char text[INET6_ADDRSTRLEN]);
 /* Whether nothing in it is a warning. */
 bool gateway_well(const struct gateway_snapshot *s);
 /*

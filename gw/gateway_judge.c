@@ -6,6 +6,7 @@
  * Counters are copied in short visits, as for a snapshot, but without the histograms: a visit
  * touches a line or two for each class.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,51 @@ static int add_set(const struct gateway *g, size_t i, struct gateway_snapshot *s
 	return f->cause ? 0 : -1;
 }
 
+/* One of a host, or of all (who NULL), that is or was shed lately. */
+static int add_shed(struct gateway_snapshot *s, const struct gateway_link *to,
+		    const struct shed_host *h, const char *who)
+{
+	struct gateway_finding *f;
+	char text[256];
+
+	if (!h->dropped || s->now - h->last > JUDGE_HOLD)
+		return 0;
+	if (h->active)
+		snprintf(text, sizeof(text),
+			 "%s floods: %" PRIu64 " packets/s of it are shed before the queue, %" PRIu64
+			 " so far",
+			 who, h->pps, h->dropped);
+	else
+		snprintf(text, sizeof(text),
+			 "%s flooded: %" PRIu64 " packets of it were shed before the queue", who,
+			 h->dropped);
+	f = gateway_finding_add(s, JUDGE_SHED, JUDGE_WARNING, to->name, text);
+	if (!f)
+		return -1;
+	f->since = h->since;
+	f->last = h->active && h->last < s->now ? s->now : h->last;
+	snprintf(text, sizeof(text),
+		 "it sent more than the %" PRIu64 " packets/s that fill the link, and more than "
+		 "weir could read in time or send",
+		 to->shed_pps);
+	f->cause = strdup(text);
+	f->remedy = strdup("find out what sends that; classes with a min, a deadline or an "
+			   "objective pass as far as the kernel can tell them");
+	return f->cause && f->remedy ? 0 : -1;
+}
+
+static int add_floods(struct gateway_snapshot *s, const struct gateway_link *to)
+{
+	char who[INET6_ADDRSTRLEN];
+
+	for (unsigned i = 0; i < to->shed.n; i++) {
+		gateway_shed_name(&to->shed.host[i].host, who);
+		if (add_shed(s, to, &to->shed.host[i], who))
+			return -1;
+	}
+	return add_shed(s, to, &to->shed.all, "a crowd of senders");
+}
+
 int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 {
 	static const char changed[] =
@@ -237,7 +283,7 @@ int gateway_findings(const struct gateway *g, struct gateway_snapshot *s)
 		if (g->set[i].trouble && add_set(g, i, s))
 			return -1;
 	for (size_t i = 0; i < s->n_link; i++)
-		if (add_plumbing(s, &s->link[i]))
+		if (add_plumbing(s, &s->link[i]) || add_floods(s, &s->link[i]))
 			return -1;
 	for (size_t i = 0; i < g->n_link; i++)
 		if (add_service(s, &g->link[i]))

@@ -64,6 +64,10 @@ struct glink {
 	struct gkernel tc;
 	struct gkernel_gone gone;
 	struct gservice service;
+	struct shed shed; /* what is dropped before it is read */
+	struct rule_shed_counts shed_counts;
+	uint64_t shed_told;
+	bool shed_failed; /* that was told */
 	/* of its interfaces, in the policy's order; and of them together: one is enough */
 	struct ifwatch_state each[POLICY_INTERFACES_MAX], iface;
 	uint16_t queue, first; /* numbers of its queue, and of the one that is read first */
@@ -97,6 +101,9 @@ struct gateway {
 	struct glink *link;
 	size_t n_link;
 	uint64_t dscp; /* values that packets may be given by any policy so far */
+	int alarm; /* an eventfd: a worker is overloaded */
+	bool shed_due;
+	uint64_t shed_looked;
 	bool linear;
 	bool intact;
 	bool open;	/* all has been made */
@@ -189,6 +196,11 @@ void gateway_serve_end(struct glink *l);
 /* All that is wrong, into a snapshot whose links are there. 0, or -1: no memory. */
 int gateway_findings(const struct gateway *g, struct gateway_snapshot *s);
 void gateway_findings_free(struct gateway_snapshot *s);
+
+/* ---- gateway_shed.c: what floods. */
+
+/* Takes over what was shed so far. */
+void gateway_shed_read(struct glink *l);
 
 /* ---- gateway_kernel.c: links with `backend: kernel` and `backend: mark`. */
 

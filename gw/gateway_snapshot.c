@@ -74,6 +74,9 @@ static void copy_worker(struct gateway_link *to, const struct gateway *g, const 
 	to->first_queue = l->first;
 	to->first_rules = l->first_rules;
 	to->untold = l->untold;
+	to->shed_pps = shed_rate(l->link->rate.bps);
+	to->shed = l->shed;
+	to->shed_counts = l->shed_counts;
 	to->linear = g->linear;
 	to->held_max = l->held_max;
 	to->kernel_dropped = l->kernel.dropped;
@@ -108,6 +111,26 @@ static void add_gone(struct account *a, const struct gkernel_gone *g)
 	a->in.bytes += g->bytes;
 }
 
+/*
+ * What never came to a class: shed by the rules, and what had no room unread. Of the latter no
+ * bytes are known; of the former those of IP, charged as if all packets had their mean length.
+ */
+static void add_early(struct gateway_link *to, const struct policy_link *l)
+{
+	struct account *a = &to->class[0].account;
+	const struct rule_shed_counts *c = &to->shed_counts;
+	uint64_t packets = c->shed_packets + c->limit_packets;
+	uint64_t bytes = c->shed_bytes + c->limit_bytes;
+	uint64_t lost = to->health.queue.missed;
+
+	if (packets)
+		bytes = packets * policy_charge(l, (uint32_t)(bytes / packets));
+	a->dropped[PKT_DROP_EARLY].packets += packets + lost;
+	a->dropped[PKT_DROP_EARLY].bytes += bytes;
+	a->in.packets += packets + lost;
+	a->in.bytes += bytes;
+}
+
 static int copy_link(struct gateway_link *to, const struct gateway *g, const struct glink *l)
 {
 	to->name = strdup(l->link->name);
@@ -136,6 +159,8 @@ static int copy_link(struct gateway_link *to, const struct gateway *g, const str
 		copy_kernel(to, l);
 	snapshot_sum(to, l->link);
 	snapshot_leave_out(to, l->link);
+	if (l->worker && !gateway_in_kernel(l->link))
+		add_early(to, l->link);
 	if (to->programmed)
 		add_gone(&to->class[0].account, &l->gone);
 	return 0;
@@ -162,6 +187,8 @@ struct gateway_snapshot *gateway_snapshot(struct gateway *g)
 		return NULL;
 	}
 	for (; s->n_link < g->n_link; s->n_link++) {
+		if (g->link[s->n_link].worker)
+			gateway_shed_read(&g->link[s->n_link]);
 		if (copy_link(&s->link[s->n_link], g, &g->link[s->n_link])) {
 			s->n_link++; /* what there is of it goes with the others */
 			gateway_snapshot_free(s);

@@ -46,6 +46,9 @@ LINK(unread, l->health.unread)
 LINK(unread_peak, l->health.unread_max)
 LINK(unread_wait, l->health.unread_wait)
 LINK(unread_late, l->health.unread_late)
+LINK(received_first, l->health.first)
+LINK(shed_hosts, l->shed_counts.shed_packets)
+LINK(shed_all, l->shed_counts.limit_packets)
 LINK(stalls, l->health.stalls)
 LINK(stall_max, l->health.stall_max)
 
@@ -100,6 +103,15 @@ static const struct link_family {
 	{"weir_link_unread_late_packets_total", counter,
 	 "Packets that waited 100 ms or more before weir read them.", COUNT, link_unread_late,
 	 WITH_QUEUE},
+	{"weir_link_received_first_packets_total", counter,
+	 "Packets that came by the queue that is read first.", COUNT, link_received_first,
+	 WITH_QUEUE},
+	{"weir_link_shed_hosts_packets_total", counter,
+	 "Packets of hosts that flood, dropped before the queue.", COUNT, link_shed_hosts,
+	 WITH_QUEUE},
+	{"weir_link_shed_all_packets_total", counter,
+	 "Packets of a crowd of senders that floods, dropped before the queue.", COUNT,
+	 link_shed_all, WITH_QUEUE},
 	{"weir_link_stalls_total", counter,
 	 "Times the link's thread stood still for 250 ms or more.", COUNT, link_stalls,
 	 WITH_QUEUE},

@@ -27,7 +27,7 @@ void nft_begin(struct nft_batch *b, size_t messages)
 		b->used = nftnl_batch_begin((char *)b->mem, b->seq++)->nlmsg_len;
 }
 
-static struct nlmsghdr *message(struct nft_batch *b, uint16_t type, uint16_t flags)
+struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *nlh;
 
@@ -40,7 +40,7 @@ static struct nlmsghdr *message(struct nft_batch *b, uint16_t type, uint16_t fla
 	return nlh;
 }
 
-static void done(struct nft_batch *b, const struct nlmsghdr *nlh)
+void nft_message_done(struct nft_batch *b, const struct nlmsghdr *nlh)
 {
 	b->last = b->used;
 	b->used += nlh->nlmsg_len;
@@ -109,7 +109,7 @@ void nft_table(struct nft_batch *b, const char *table, uint16_t type, uint16_t f
 	       uint32_t table_flags)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
-	struct nlmsghdr *nlh = message(b, type, flags);
+	struct nlmsghdr *nlh = nft_message(b, type, flags);
 
 	if (t && nlh) {
 		nftnl_table_set_str(t, NFTNL_TABLE_NAME, table);
@@ -117,7 +117,7 @@ void nft_table(struct nft_batch *b, const char *table, uint16_t type, uint16_t f
 		if (type == NFT_MSG_NEWTABLE)
 			nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, table_flags);
 		nftnl_table_nlmsg_build_payload(nlh, t);
-		done(b, nlh);
+		nft_message_done(b, nlh);
 	}
 	b->failed |= !t;
 	if (t)
@@ -130,7 +130,7 @@ static void chain(struct nft_batch *b, const char *table, const char *name, bool
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	/* a base chain that is there is told its policy again */
 	uint16_t flags = base ? NLM_F_CREATE : NLM_F_CREATE | NLM_F_EXCL;
-	struct nlmsghdr *nlh = message(b, NFT_MSG_NEWCHAIN, flags);
+	struct nlmsghdr *nlh = nft_message(b, NFT_MSG_NEWCHAIN, flags);
 
 	if (c && nlh) {
 		nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table);
@@ -143,7 +143,7 @@ static void chain(struct nft_batch *b, const char *table, const char *name, bool
 			nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 		}
 		nftnl_chain_nlmsg_build_payload(nlh, c);
-		done(b, nlh);
+		nft_message_done(b, nlh);
 	}
 	b->failed |= !c;
 	if (c)
@@ -169,14 +169,14 @@ void nft_base_chain_at(struct nft_batch *b, const char *table, const char *name,
 void nft_delete_chain(struct nft_batch *b, const char *table, const char *name)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nlmsghdr *nlh = message(b, NFT_MSG_DELCHAIN, 0);
+	struct nlmsghdr *nlh = nft_message(b, NFT_MSG_DELCHAIN, 0);
 
 	if (c && nlh) {
 		nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table);
 		nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
 		nftnl_chain_nlmsg_build_payload(nlh, c);
-		done(b, nlh);
+		nft_message_done(b, nlh);
 	}
 	b->failed |= !c;
 	if (c)
@@ -186,11 +186,11 @@ void nft_delete_chain(struct nft_batch *b, const char *table, const char *name)
 static void put_rule(struct nft_batch *b, struct nftnl_rule *rule, uint16_t type,
 		     uint16_t flags)
 {
-	struct nlmsghdr *nlh = rule ? message(b, type, flags) : NULL;
+	struct nlmsghdr *nlh = rule ? nft_message(b, type, flags) : NULL;
 
 	if (rule && nlh) {
 		nftnl_rule_nlmsg_build_payload(nlh, rule);
-		done(b, nlh);
+		nft_message_done(b, nlh);
 	}
 	b->failed |= !rule;
 	if (rule)

@@ -39,6 +39,9 @@ void nft_base_chain_at(struct nft_batch *b, const char *table, const char *name,
 void nft_rule(struct nft_batch *b, struct nftnl_rule *rule);
 /* A chain that was jumped to; it must be empty and nothing jump to it any more. */
 void nft_delete_chain(struct nft_batch *b, const char *table, const char *name);
+/* For other kinds (nft_set.h): a message to be filled in (NULL: no memory), and that it is. */
+struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type, uint16_t flags);
+void nft_message_done(struct nft_batch *b, const struct nlmsghdr *nlh);
 /* Empties a chain; all chains of the table where name is NULL. */
 void nft_flush(struct nft_batch *b, const char *table, const char *name);
 /* All or nothing. 0 or an errno; the memory is given back. */

@@ -66,6 +66,7 @@ static const char *part_name(enum pkt_drop why)
 		[PKT_DROP_LIMIT] = "part-limit",       [PKT_DROP_AQM] = "part-aqm",
 		[PKT_DROP_DEADLINE] = "part-deadline", [PKT_DROP_MEMORY] = "part-memory",
 		[PKT_DROP_REMOVED] = "part-removed",   [PKT_DROP_VANISHED] = "part-vanished",
+		[PKT_DROP_EARLY] = "part-early",
 	};
 
 	return names[why] ? names[why] : "part";

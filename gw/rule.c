@@ -24,11 +24,15 @@
 #include "gw/claim.h"
 #include "gw/fail.h"
 #include "gw/nft_batch.h"
+#include "gw/rule_shed.h"
 
 struct rules {
 	struct mnl_socket *nl; /* owns the table */
 	enum rule_how how;
 	bool protects;		    /* programs tell packets apart */
+	bool sheds;		    /* packets can be dropped before the queue */
+	struct rule_sheds shed;	    /* what that is for which link */
+	unsigned shed_rules;	    /* rules for that */
 	bool inbound;		    /* the chains for what comes in are there: they stay */
 	unsigned expected;	    /* rules in the table */
 	struct claims claims, next; /* next: v NULL: they stay */
@@ -105,7 +109,7 @@ bool rules_intact(struct rules *r)
 	/* a dump that somebody's change interrupts (EINTR) says nothing; the next one will */
 	if (nft_dump(NFT_MSG_GETRULE, NFPROTO_INET, count_rule, &c))
 		return true;
-	return c.rules == r->expected;
+	return c.rules == r->expected + r->shed_rules;
 }
 
 static bool table_exists(void)
@@ -155,14 +159,16 @@ static int make_table(struct rules *r)
 {
 	struct nft_batch b;
 
-	nft_begin(&b, 12);
+	nft_begin(&b, 14);
 	nft_table(&b, RULE_TABLE, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
 		  NFT_TABLE_F_OWNER);
 	nft_base_chain(&b, RULE_TABLE, RULE_TAKE, RULE_PRIORITY);
 	nft_base_chain(&b, RULE_TABLE, RULE_RELEASE, RULE_PRIORITY + 1);
 	nft_chain(&b, RULE_TABLE, RULE_REMARK);
-	nft_chain(&b, RULE_TABLE, RULE_CONTROL(POLICY_EGRESS));
-	nft_chain(&b, RULE_TABLE, RULE_CONTROL(POLICY_INGRESS));
+	for (unsigned d = 0; d < 2; d++) {
+		nft_chain(&b, RULE_TABLE, RULE_CONTROL(d));
+		nft_chain(&b, RULE_TABLE, RULE_SHED(d));
+	}
 	r->expected = put_release(&b, RULE_RELEASE);
 	return nft_commit(r->nl, &b);
 }
@@ -206,6 +212,7 @@ struct rules *rules_open(bool *exists, char *err, size_t errsize)
 	error = probe(r);
 	if (!error) {
 		r->protects = probe_programs(r);
+		r->sheds = rule_shed_probe(r->nl);
 		return r;
 	}
 	fail_with(err, errsize,
@@ -233,6 +240,7 @@ void rules_close(struct rules *r)
 	mnl_socket_close(r->nl);
 	claims_free(&r->claims);
 	claims_free(&r->next);
+	rule_shed_free(&r->shed);
 	free(r);
 }
 
@@ -304,6 +312,10 @@ static unsigned put_link(const struct rules *r, struct nft_batch *b, const struc
 {
 	unsigned count = put_first(r, b, l, chain);
 
+	if (r->sheds) {
+		nft_rule(b, in_chain(rule_jump_shed(l), chain));
+		count++;
+	}
 	nft_rule(b, in_chain(rule_queue(l, r->how), chain));
 	return count + 1;
 }
@@ -316,7 +328,7 @@ static size_t room_for(const struct rule_link *link, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct protect *p = link[i].protect;
 
-		room += 2 + (p ? p->n_rule + p->n_control : 0);
+		room += 3 + (p ? p->n_rule + p->n_control : 0);
 	}
 	return room;
 }
@@ -354,12 +366,15 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	      size_t errsize)
 {
 	struct nft_batch b;
+	struct rule_sheds sheds;
 	bool comes = r->inbound || any_inbound(link, n);
-	unsigned count = 5 + 1;
+	unsigned count = 5 + 1, shed_rules = 0;
 	int error;
 
+	if (rule_shed_want(&sheds, &r->shed, link, r->sheds ? n : 0))
+		return fail_with(err, errsize, "%s", strerror(ENOMEM));
 	nft_begin(&b, (INBOUND + 2) * (room_for(link, n) + 8) + 2 * 64 + 4 + r->claims.n +
-			      r->next.n);
+			      r->next.n + rule_shed_room(&r->shed, &sheds));
 	nft_flush(&b, RULE_TABLE, RULE_TAKE);
 	nft_flush(&b, RULE_TABLE, RULE_CONTROL(POLICY_EGRESS));
 	nft_flush(&b, RULE_TABLE, RULE_CONTROL(POLICY_INGRESS));
@@ -379,13 +394,20 @@ int rules_set(struct rules *r, const struct rule_link *link, size_t n, uint64_t 
 	}
 	if (comes)
 		count += put_inbound(r, &b, link, n);
+	if (r->sheds)
+		shed_rules = rule_shed_put(&b, &r->shed, &sheds);
 	if (r->next.v)
 		claims_put(&r->claims, &r->next, &b);
 	error = nft_commit(r->nl, &b);
 	settle_claims(r, !error);
-	if (error)
+	if (error) {
+		rule_shed_free(&sheds);
 		return fail_with(err, errsize, "nftables: the rules could not be set: %s",
 				 strerror(error));
+	}
+	rule_shed_free(&r->shed);
+	r->shed = sheds;
+	r->shed_rules = shed_rules;
 	r->expected = count;
 	r->inbound = comes;
 	return 0;
@@ -402,6 +424,54 @@ void rules_settle(void)
 
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		nanosleep(&long_enough, NULL);
+}
+
+bool rules_shed(const struct rules *r)
+{
+	return r->sheds;
+}
+
+/* Of all interfaces of the link with that queue. */
+static void set_limited(struct rules *r, uint16_t queue, bool limited)
+{
+	for (size_t i = 0; i < r->shed.n; i++)
+		if (r->shed.v[i].queue == queue)
+			r->shed.v[i].limited = limited;
+}
+
+int rules_shed_now(struct rules *r, uint16_t queue, const struct shed *s,
+		   const struct shed_todo *todo, char *err, size_t errsize)
+{
+	struct rule_shed_link *l = NULL;
+	bool limited;
+	int error = 0;
+
+	for (size_t i = 0; i < r->shed.n && !l; i++)
+		if (r->shed.v[i].queue == queue)
+			l = &r->shed.v[i];
+	if (!l)
+		return fail_with(err, errsize, "queue %u has no such rules", queue);
+	limited = l->limited;
+	/* a host whose time ran out meanwhile cannot be taken out any more */
+	for (unsigned tries = 0; !tries || (error == ENOENT && tries < 2); tries++) {
+		unsigned rules = r->shed_rules;
+		struct nft_batch b;
+
+		nft_begin(&b, 2 * SHED_HOSTS + 3 * r->shed.n + 1);
+		set_limited(r, queue, s->limited);
+		if (todo->limit_changed) {
+			rules = rule_shed_rules(&b, &r->shed);
+		}
+		rule_shed_hosts(&b, l, s, todo, !tries);
+		error = nft_commit(r->nl, &b);
+		if (!error)
+			r->shed_rules = rules;
+	}
+	if (!error)
+		return 0;
+	set_limited(r, queue, limited);
+	return fail_with(err, errsize, "nftables: what floods could not be shed: %s",
+			 strerror(error));
 }
 
 bool rules_protect(const struct rules *r)

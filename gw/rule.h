@@ -7,6 +7,7 @@
  *             mark & RELEASED != 0  accept                a packet that was here already
  *             oifname "eth0", a packet like link-control's   jump control
  *             oifname "eth0", a packet of a promised class   queue num N+1 bypass (protect.h)
+ *             oifname "eth0"        jump shed    what is dropped before it is read (rule_shed.h)
  *             oifname "eth0"        queue num N bypass
  *         chain take-forward, take-input   at those hooks, once a link takes what comes in:
  *             the same, with iifname
@@ -67,10 +68,14 @@ static inline uint32_t rule_mark(uint32_t mark, int dscp, bool ce)
 
 struct rules;
 struct protect;
+struct shed;
+struct shed_todo;
+struct heavy_host;
 
 struct rule_link {
 	const char *interface; /* a name, of at most IFNAMSIZ - 1; it need not exist now */
 	uint16_t queue, first;
+	uint64_t shed_rate; /* packets a second: what is beyond may be shed */
 	const struct protect *protect; /* what goes to `first`; NULL: nothing */
 	enum policy_direction direction; /* what leaves by it, or what comes in by it */
 };
@@ -103,6 +108,23 @@ void rules_settle(void);
 enum rule_how rules_how(const struct rules *r);
 /* Whether the kernel can tell what is to go to the queue that is read first. */
 bool rules_protect(const struct rules *r);
+/* Whether it can drop packets before the queue. */
+bool rules_shed(const struct rules *r);
+/*
+ * What is to be shed of the link with that queue from now on, in one transaction. 0, or -1 with one
+ * line in err: it is as before.
+ */
+int rules_shed_now(struct rules *r, uint16_t queue, const struct shed *s,
+		   const struct shed_todo *todo, char *err, size_t errsize);
+/* What was shed of it so far: of hosts, and by the limit for all. Bytes are those of IP. */
+struct rule_shed_counts {
+	uint64_t shed_packets, shed_bytes, limit_packets, limit_bytes;
+};
+int rules_shed_counts(uint16_t queue, struct rule_shed_counts *c);
+/* A call of fn for each host that is being shed, with what its entry has dropped. */
+int rules_shed_hosts(uint16_t queue,
+		     void (*fn)(void *arg, const struct heavy_host *host, uint64_t packets),
+		     void *arg);
 /* Whether the table is still there with all that was put into it. */
 bool rules_intact(struct rules *r);
 

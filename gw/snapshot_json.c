@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gw/snapshot_json.h"
 
+#include <arpa/inet.h>
+
 #include "gw/json.h"
 #include "gw/report_json.h"
 
@@ -103,6 +105,37 @@ static json_t *health(const struct gateway_link *l, bool histograms)
 	return j;
 }
 
+static json_t *shed_host(const struct gateway_link *l, const struct shed_host *h)
+{
+	char name[INET6_ADDRSTRLEN];
+	json_t *j = json_object();
+
+	gateway_shed_name(&h->host, name);
+	json_object_set_new(j, "address", json_text(name));
+	json_object_set_new(j, "active", json_boolean(h->active));
+	json_object_set_new(j, "packets", json_number(h->dropped));
+	json_object_set_new(j, "packets_per_second", json_number(h->pps));
+	json_object_set_new(j, "since_ns_ago",
+			    json_number(l->now > h->since ? l->now - h->since : 0));
+	return j;
+}
+
+/* What is dropped before it is read. */
+static json_t *shed(const struct gateway_link *l)
+{
+	const struct rule_shed_counts *c = &l->shed_counts;
+	json_t *j = json_object(), *hosts = json_array();
+
+	json_object_set_new(j, "beyond_packets_per_second", json_number(l->shed_pps));
+	json_object_set_new(j, "of_hosts_packets", json_number(c->shed_packets));
+	json_object_set_new(j, "of_all_packets", json_number(c->limit_packets));
+	json_object_set_new(j, "all", json_boolean(l->shed.limited));
+	for (unsigned i = 0; i < l->shed.n; i++)
+		json_array_append_new(hosts, shed_host(l, &l->shed.host[i]));
+	json_object_set_new(j, "hosts", hosts);
+	return j;
+}
+
 /* What the kernel does not tell of what it schedules is null: it is not 0. */
 static void set_unknown(json_t *j)
 {
@@ -141,6 +174,7 @@ static void add_queue(json_t *j, const struct gateway_link *l, bool histograms)
 	json_object_set_new(j, "whole_segments", has ? json_boolean(l->segments) : json_null());
 	json_object_set_new(j, "linear_search", has ? json_boolean(l->linear) : json_null());
 	json_object_set_new(j, "held_max", has ? json_number(l->held_max) : json_null());
+	json_object_set_new(j, "shed", has ? shed(l) : json_null());
 	json_object_set_new(j, "health", has ? health(l, histograms) : json_null());
 }
 

@@ -24,7 +24,7 @@
 #include "gw/rule.h"
 #include "gw/worker_priv.h"
 
-#define BATCH 64u /* packets taken before verdicts are sent */
+#define BATCH WORKER_BATCH
 #define SECOND UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 #define LOOK_EVERY MS	   /* at the kernel's last id, while there is more to read */
@@ -73,8 +73,10 @@ void worker_let_go(struct worker *w, const struct engine_event *ev)
 
 	if (!of->queue)
 		return; /* it failed, and the kernel has dropped what it held */
-	if (ev->what == ENGINE_DROPPED)
+	if (ev->what == ENGINE_DROPPED) {
+		worker_load_dropped(w, of, p);
 		nfq_drop(of->queue, p->id, 0);
+	}
 	else
 		nfq_accept(of->queue, p->id, rule_mark(p->mark, ev->set_dscp, ev->set_ce),
 			   token_of(w, ev));
@@ -140,14 +142,15 @@ void worker_hand_over(struct lane *l, uint32_t id, uint32_t mark, const struct d
 }
 
 /* When a packet came that is read at w->now, and what it waited to be read. */
-static uint64_t came(struct lane *l, uint32_t id)
+static uint64_t came(struct lane *l, const struct nfq_packet *p)
 {
 	struct worker *w = l->worker;
-	uint64_t at = unread_moment(&l->unread, id, w->now), waited = w->now - at;
+	uint64_t at = unread_moment(&l->unread, p->id, w->now), waited = w->now - at;
 
 	if (waited > w->health.unread_wait)
 		w->health.unread_wait = waited;
 	w->health.unread_late += waited >= WORKER_UNREAD_LATE;
+	worker_load_came(l, p, waited);
 	return at;
 }
 
@@ -157,6 +160,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 	struct worker *w = l->worker;
 	struct dissected d;
 	uint32_t place;
+	uint64_t at;
 
 	if (p->mark & RULE_RELEASED) {
 		w->health.twice++;
@@ -169,11 +173,12 @@ static void packet(void *arg, const struct nfq_packet *p)
 		return;
 	}
 	worker_know(w, &d, p->mark, p->indev, p->has_mac ? p->mac : NULL);
+	w->now = clock_now();
+	at = came(l, p);
 	if (w->classid) {
 		worker_hand_over(l, p->id, p->mark, &d);
 		return;
 	}
-	w->now = clock_now();
 	place = held_put(&w->held, p);
 	if (place == HELD_NONE) {
 		/* the engine holds fewer than there are places: cannot be, but is no reason to
@@ -184,7 +189,7 @@ static void packet(void *arg, const struct nfq_packet *p)
 	w->held.place[place].lane = l->number;
 	l->held++;
 	w->health.segments += d.segment != 0;
-	if (engine_arrived(w->engine, w->now, came(l, p->id), place, &d) == ENGINE_PASSED) {
+	if (engine_arrived(w->engine, w->now, at, place, &d) == ENGINE_PASSED) {
 		const struct held_packet *h = worker_take_held(w, place, &l);
 
 		nfq_accept(l->queue, h->id, rule_mark(h->mark, -1, false), 0);
@@ -224,39 +229,6 @@ static void note_late(struct worker_health *h, uint64_t late)
 	h->late_hist[b < 32 ? b : 31]++;
 }
 
-/* What is in the kernel and was not read, as far as it can be seen. */
-static void look_at_lane(struct lane *l, uint64_t now)
-{
-	uint32_t last, id;
-
-	if (!l->queue || !nfq_last_id(l->queue, &last) ||
-	    nfq_watch_id(l->worker->watch, nfq_number(l->queue), &id))
-		return;
-	unread_note(&l->unread, now, id);
-	l->noted = now;
-	l->n_unread = (int32_t)(id - last) > 0 ? id - last : 0;
-}
-
-static void look_unread(struct worker *w, uint64_t now)
-{
-	w->health.unread = 0;
-	for (unsigned i = 0; i < LANES; i++) {
-		look_at_lane(&w->lane[i], now);
-		w->health.unread += w->lane[i].n_unread;
-	}
-	if (w->health.unread > w->health.unread_max)
-		w->health.unread_max = w->health.unread;
-}
-
-/* All of a queue was read by then: what comes after the last of it came after that. */
-static void note_empty(struct lane *l, uint64_t at)
-{
-	uint32_t last;
-
-	if (l->queue && nfq_last_id(l->queue, &last))
-		unread_note(&l->unread, at, last);
-}
-
 /*
  * Before a round: what was due and is late, whatever else there is to do; and whether the
  * thread stood still while it was to run.
@@ -274,7 +246,7 @@ static void look_at_time(struct worker *w, uint64_t now)
 	for (unsigned i = 0; i < LANES; i++)
 		if (stood > LOOK_EVERY ||
 		    (w->lane[i].more && now - w->lane[i].noted >= LOOK_EVERY)) {
-			look_unread(w, now);
+			worker_look_unread(w, now);
 			break;
 		}
 }
@@ -302,47 +274,27 @@ static int rest(struct worker *w)
 	now = clock_now();
 	/* it rested until something came: nothing did before that */
 	for (unsigned i = 0; i < LANES && now <= w->awake_by + LOOK_EVERY; i++)
-		note_empty(&w->lane[i], now);
-	return 0;
-}
-
-/* What has come by one queue. How many messages, or -1 with errno. */
-static int take(struct lane *l)
-{
-	uint64_t begin = clock_now();
-	int n = l->queue ? nfq_receive(l->queue, BATCH, &l->ops) : 0;
-
-	l->more = n == (int)BATCH;
-	if (n > 0)
-		l->worker->received = begin;
-	if (!l->more && n >= 0)
-		note_empty(l, begin);
-	return n;
-}
-
-static int flush(struct worker *w)
-{
-	for (unsigned i = 0; i < LANES; i++)
-		if (w->lane[i].queue && nfq_flush(w->lane[i].queue))
-			return -1;
+		lane_note_empty(&w->lane[i], now);
 	return 0;
 }
 
 /* One round: what has come, what is due, what was asked. 0, or -1 with errno. */
 static int work(struct worker *w)
 {
+	uint64_t begin = clock_now();
 	int n = 0;
 
-	look_at_time(w, clock_now());
+	look_at_time(w, begin);
+	worker_load_look(w, begin);
 	for (unsigned i = 0; i < LANES; i++) {
-		int got = take(&w->lane[i]);
+		int got = lane_take(&w->lane[i]);
 
 		if (got < 0)
 			return -1;
 		n += got;
 	}
 	worker_poll(w, clock_now());
-	if (flush(w))
+	if (worker_flush(w))
 		return -1;
 	if (atomic_load_explicit(&w->called, memory_order_acquire)) {
 		serve(w);
@@ -388,7 +340,7 @@ static void accept_all(struct worker *w)
 		}
 	}
 	free(left);
-	(void)flush(w);
+	(void)worker_flush(w);
 }
 
 /*
@@ -403,20 +355,6 @@ static bool go_first(void)
 	return !pthread_setschedparam(pthread_self(), SCHED_FIFO, &p);
 }
 
-/* Unbound, the rule's bypass lets packets pass. */
-static void close_queues(struct worker *w)
-{
-	for (unsigned i = 0; i < LANES; i++) {
-		struct lane *l = &w->lane[i];
-
-		if (!l->queue)
-			continue;
-		nfq_get_stats(l->queue, &l->last);
-		nfq_close(l->queue);
-		l->queue = NULL;
-	}
-}
-
 static void *run(void *arg)
 {
 	struct worker *w = arg;
@@ -428,7 +366,7 @@ static void *run(void *arg)
 	while (!failed && !w->stop)
 		failed = work(w) ? errno : 0;
 	if (failed)
-		close_queues(w); /* nobody gives verdicts any more */
+		worker_close_queues(w); /* nobody gives verdicts any more */
 	else
 		accept_all(w);
 	pthread_mutex_lock(&w->lock);
@@ -445,14 +383,6 @@ static void *run(void *arg)
 }
 
 /* ---- From outside. */
-
-static void make_lane(struct worker *w, unsigned number, struct nfq *queue)
-{
-	struct lane *l = &w->lane[number];
-
-	*l = (struct lane){.worker = w, .queue = queue, .number = (uint8_t)number};
-	l->ops = (struct nfq_ops){.packet = packet, .failed = verdict_failed, .arg = l};
-}
 
 struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize)
 {
@@ -478,8 +408,9 @@ struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize
 	w->engine = c->engine;
 	w->asked = match_asked(c->link);
 	w->classid = c->classid;
-	make_lane(w, LANE_FIRST, c->first);
-	make_lane(w, LANE_REST, c->queue);
+	w->alarm = c->alarm;
+	lane_make(w, LANE_FIRST, c->first, packet, verdict_failed);
+	lane_make(w, LANE_REST, c->queue, packet, verdict_failed);
 	w->watch = nfq_watch_open();
 	w->generation = 1; /* so that no token is 0 */
 	atomic_init(&w->mtu, c->mtu);
@@ -530,44 +461,6 @@ const struct policy_link *worker_link(const struct worker *w)
 	return w->link;
 }
 
-static void add_stats(struct nfq_stats *to, const struct nfq_stats *s)
-{
-	to->packets += s->packets;
-	to->receives += s->receives;
-	to->verdicts += s->verdicts;
-	to->sends += s->sends;
-	to->missed += s->missed;
-	to->gone += s->gone;
-	to->errors += s->errors;
-	to->broken += s->broken;
-	to->refused += s->refused;
-	to->refusal = s->refusal ? s->refusal : to->refusal;
-}
-
-void worker_get_health(struct worker *w, struct worker_health *h)
-{
-	struct nfq_stats *all = &w->health.queue;
-
-	if (!w->ended && w->started)
-		w->health.cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	/* only in its own thread, or when that has ended, as all of this */
-	look_unread(w, clock_now());
-	w->health.held_packets = w->held.packets;
-	w->health.held_bytes = w->held.bytes;
-	w->health.held_packets_max = w->held.packets_max;
-	*all = (struct nfq_stats){0};
-	for (unsigned i = 0; i < LANES; i++) {
-		struct lane *l = &w->lane[i];
-
-		if (l->queue)
-			nfq_get_stats(l->queue, &l->last);
-		add_stats(all, &l->last);
-	}
-	all->gso = w->lane[LANE_REST].last.gso;
-	w->health.first = w->lane[LANE_FIRST].last.packets;
-	*h = w->health;
-}
-
 void worker_set_mtu(struct worker *w, uint32_t mtu)
 {
 	atomic_store_explicit(&w->mtu, mtu, memory_order_relaxed);
@@ -595,7 +488,7 @@ void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_stop(w);
-	close_queues(w);
+	worker_close_queues(w);
 	engine_free(w->engine);
 	held_fini(&w->held);
 	close(w->wake);

@@ -10,6 +10,7 @@
 #define WEIR_GW_WORKER_H
 
 #include "gw/nfq.h"
+#include "gw/shed.h"
 #include "qos/engine.h"
 
 struct worker;
@@ -21,6 +22,7 @@ struct worker_conf {
 	struct nfq *queue;     /* likewise */
 	struct nfq *first;     /* likewise; NULL, or one that is read before `queue` */
 	unsigned held_max;     /* packets */
+	int alarm;	       /* an eventfd that is told of an overload; -1: nobody is */
 	uint32_t mtu;	       /* of the interface: what large segments are cut to */
 	/*
 	 * NULL, or for each class of the link (policy_class.index) the class of the kernel's
@@ -57,6 +59,13 @@ struct worker_health {
 	int error;		/* errno that ended it; 0: it runs */
 };
 
+/* What the queue for the rest was burdened with, since `since`: as in shed_seen. */
+struct worker_load {
+	uint64_t since, ns;
+	uint64_t unread, lost, dropped;
+	struct heavy heavy;
+};
+
 /* NULL with one line in err. The thread begins with worker_start(). */
 struct worker *worker_new(const struct worker_conf *c, char *err, size_t errsize);
 int worker_start(struct worker *w, char *err, size_t errsize);
@@ -71,6 +80,8 @@ void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void
 const struct engine *worker_engine(const struct worker *w);
 const struct policy_link *worker_link(const struct worker *w);
 void worker_get_health(struct worker *w, struct worker_health *h);
+/* And it begins anew. */
+void worker_take_load(struct worker *w, struct worker_load *load);
 
 /*
  * A new policy (classid: as in worker_conf) takes over, between two packets: what waits goes

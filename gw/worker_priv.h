@@ -43,6 +43,9 @@ struct worker {
 	struct lane lane[LANES];
 	struct held held;
 	struct worker_health health;
+	struct worker_load load;
+	uint64_t load_looked, load_missed;
+	int alarm;
 	uint64_t now;		  /* of the packet that comes */
 	int watch;		  /* of the queues' ids; -1: they cannot be seen */
 	uint64_t received;	  /* when packets came last */
@@ -64,6 +67,26 @@ struct worker {
 	struct call call; /* fn NULL: none */
 	bool stop, ended;
 };
+
+/* worker_load.c: a packet was dropped; one came, after it had waited; and once a round. */
+void worker_load_dropped(struct worker *w, const struct lane *of, const struct held_packet *p);
+void worker_load_came(struct lane *l, const struct nfq_packet *p, uint64_t waited);
+void worker_load_look(struct worker *w, uint64_t now);
+
+#define WORKER_BATCH 64u /* packets taken from a queue before verdicts are sent */
+
+void lane_make(struct worker *w, unsigned number, struct nfq *queue,
+	       void (*packet)(void *arg, const struct nfq_packet *p),
+	       void (*failed)(void *arg, uint64_t token, int error));
+/* What has come by one queue. How many messages, or -1 with errno. */
+int lane_take(struct lane *l);
+/* All of a queue was read by then: what comes after the last of it came after that. */
+void lane_note_empty(struct lane *l, uint64_t at);
+/* What is in the kernel and was not read, as far as it can be seen. */
+void worker_look_unread(struct worker *w, uint64_t now);
+int worker_flush(struct worker *w);
+/* Unbound, the rule's bypass lets packets pass. */
+void worker_close_queues(struct worker *w);
 
 /* 0, or -1: it cannot be classified. */
 int worker_dissect(struct worker *w, const uint8_t *data, uint32_t caplen, uint32_t len,

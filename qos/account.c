@@ -267,6 +267,7 @@ const char *account_drop_name(enum pkt_drop why)
 		[PKT_DROP_MEMORY] = "memory",
 		[PKT_DROP_REMOVED] = "removed",
 		[PKT_DROP_VANISHED] = "vanished",
+		[PKT_DROP_EARLY] = "early",
 	};
 
 	return (unsigned)why < PKT_DROP_N ? names[why] : "-";

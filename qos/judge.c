@@ -19,6 +19,7 @@ const char *judge_kind_name(enum judge_kind k)
 		[JUDGE_LOSS] = "loss",		 [JUDGE_DOWN] = "down",
 		[JUDGE_BYPASS] = "bypass",	 [JUDGE_RULES] = "rules",
 		[JUDGE_FAILED] = "failed",	 [JUDGE_SETS] = "sets",
+		[JUDGE_SHED] = "shed",
 	};
 
 	return (unsigned)k < JUDGE_KINDS ? names[k] : "-";
