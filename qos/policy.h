@@ -327,7 +327,7 @@ void policy_gather_end(struct policy_gather *g);
  * in messages. NULL when there was any error, each told to `r`; with warnings only, the
  * policy. Never reads more than POLICY_SIZE_MAX bytes.
  */
-#define POLICY_SIZE_MAX (64u << 20)
+#define POLICY_SIZE_MAX (256u << 20)
 struct policy *policy_read(FILE *f, const char *name, struct policy_report *r);
 struct policy *policy_read_mem(const void *text, size_t size, const char *name,
 			       struct policy_report *r);

@@ -433,7 +433,7 @@ static struct policy *read_text(const void *text, size_t size, const char *name,
 		p->file = strdup(name);
 	if (!p || !p->file || size > POLICY_SIZE_MAX) {
 		policy_complain(r, POLICY_ERROR, name, whole,
-				size > POLICY_SIZE_MAX ? "larger than a policy may be (64 MiB)"
+				size > POLICY_SIZE_MAX ? "larger than a policy may be (256 MiB)"
 						       : "out of memory");
 		policy_free(p);
 		return NULL;

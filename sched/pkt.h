@@ -38,15 +38,17 @@ enum pkt_flags {
 };
 
 struct pkt {
-	struct pkt *next;  /* the list that holds it */
-	uint64_t arrival;  /* ns, when it was enqueued */
-	uint64_t seq;	   /* order of arrival on its link; set by tree_enqueue() */
+	struct pkt *next; /* the list that holds it */
+	uint64_t arrival; /* ns, when it was enqueued */
+	union {
+		uint64_t seq;  /* order of arrival on its link; set by tree_enqueue() */
+		uint32_t leaf; /* once it is dropped: the tree's, until tree_reap() */
+	};
 	uint64_t id;	   /* the owner's: number in the capture, kernel id, ... */
 	uint64_t flow;	   /* identity of its flow: a keyed 64-bit hash */
 	uint64_t host;	   /* identity of its inside host, likewise */
 	uint32_t len;	   /* bytes charged: IP length with the link's overhead; never 0 */
 	uint32_t src, dst; /* hashes of its two hosts, for fq isolation */
-	uint16_t leaf;	   /* reserved to the owner */
 	uint8_t flags;	   /* enum pkt_flags */
 	uint8_t drop;	   /* enum pkt_drop, set when it comes back from tree_reap() */
 };

@@ -318,7 +318,7 @@ static void lose(struct tree *t, struct node *n, struct pkt_list *lost)
 	struct pkt *p;
 
 	while ((p = pkt_list_pop(lost))) {
-		p->leaf = (uint16_t)(n - t->node);
+		p->leaf = (uint32_t)(n - t->node);
 		n->bytes -= p->len;
 		for (struct node *up = n; up; up = up->parent)
 			up->packets--;
@@ -348,12 +348,11 @@ void tree_enqueue(struct tree *t, uint32_t leaf, struct pkt *p, uint64_t now)
 }
 
 /* p, which is not NULL, was taken out of the leaf n, and not by its turn. */
-static struct pkt *shed(struct tree *t, struct node *n, struct pkt *p, uint64_t now)
+static struct pkt *shed(struct node *n, struct pkt *p, uint64_t now)
 {
 	const struct pkt *next;
 	uint64_t when;
 
-	p->leaf = (uint16_t)(n - t->node);
 	settle(n, p->len, false, NULL, now);
 	next = n->packets ? n->qops->head(n->queue, now, &when) : NULL;
 	if (next)
@@ -374,8 +373,9 @@ void tree_relieve(struct tree *t, uint64_t now)
 		return;
 	left = n->packets / 2;
 	for (unsigned k = 0; k < RELIEF && n->packets > left; k++) {
-		struct pkt *p = shed(t, n, n->qops->shed(n->queue), now);
+		struct pkt *p = shed(n, n->qops->shed(n->queue), now);
 
+		p->leaf = (uint32_t)(n - t->node);
 		p->drop = PKT_DROP_MEMORY;
 		pkt_list_push(&t->dropped, p);
 	}
@@ -393,7 +393,7 @@ struct pkt *tree_withdraw(struct tree *t, uint32_t *leaf, uint64_t now)
 		t->emptied = (t->emptied + 1) % t->n;
 	*leaf = t->emptied;
 	n = &t->node[*leaf];
-	return shed(t, n, n->qops->withdraw(n->queue), now);
+	return shed(n, n->qops->withdraw(n->queue), now);
 }
 
 static void refill(struct bucket *b, uint32_t len, uint64_t now)
@@ -488,13 +488,13 @@ struct pkt *tree_dequeue(struct tree *t, uint64_t now, uint32_t *leaf, uint64_t 
 			return NULL;
 		}
 		p = found.at->qops->take(found.at->queue, now);
-		p->leaf = (uint16_t)(found.at - t->node);
 		settle(found.at, p->len, p->drop == PKT_KEPT, found.via, now);
 		if (p->drop == PKT_KEPT) {
-			*leaf = p->leaf;
+			*leaf = (uint32_t)(found.at - t->node);
 			t->by_min = found.via ? found.via->depth : 0;
 			return p;
 		}
+		p->leaf = (uint32_t)(found.at - t->node);
 		pkt_list_push(&t->dropped, p);
 	}
 	*when = t->when = NEVER;

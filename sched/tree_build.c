@@ -5,7 +5,7 @@
 #include "sched/fq_pool.h"
 #include "sched/tree_priv.h"
 
-#define CLASSES_MAX UINT16_MAX /* struct pkt says its leaf in 16 bits */
+#define CLASSES_MAX (1u << 24)
 
 static const struct sched_ops *const sched_by_kind[TREE_SCHED_N] = {
 	[TREE_FIFO] = &sched_fifo, [TREE_FAIR] = &sched_fair,	  [TREE_DRR] = &sched_drr,

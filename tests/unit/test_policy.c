@@ -602,7 +602,7 @@ static void streams(void **state)
 	assert_non_null(strstr(said, "0:0: cannot be read: "));
 	said[0] = '\0';
 	assert_null(policy_read_mem(text, (size_t)POLICY_SIZE_MAX + 1, "p.yaml", &r));
-	assert_string_equal(said, "0:0: larger than a policy may be (64 MiB)\n");
+	assert_string_equal(said, "0:0: larger than a policy may be (256 MiB)\n");
 	assert_int_equal(r.errors, 2);
 }
 
