@@ -15,7 +15,7 @@
 #include "qos/policy.h"
 
 #define YTREE_DEPTH_MAX 64
-#define YTREE_NODES_MAX 4000000 /* a hostile file must not take all memory */
+#define YTREE_NODES_MAX 16000000 /* a hostile file must not take all memory */
 
 enum ynode_kind { Y_SCALAR, Y_LIST, Y_MAP };
 
