@@ -360,7 +360,8 @@ static int start(struct run *r, char *err, size_t size)
 		return -1;
 	}
 	/* where that is not permitted, status says so */
-	(void)privilege_allow_realtime();
+	if (privilege_allow_realtime())
+		(void)privilege_go_first();
 	/* a later policy may need it, and then it cannot be found out any more */
 	if (!tc_probe(&r->can, unheard, sizeof(unheard)))
 		o.can = &r->can;

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define FIRST (-20)
 #define KEEP (1u << CAP_NET_ADMIN) /* in the first of the two words */
 
 /* The system calls themselves: libcap would be a library for two of them. */
@@ -76,6 +77,12 @@ int privilege_allow_realtime(void)
 	if (r.rlim_max < 1)
 		r.rlim_max = 1; /* needs CAP_SYS_RESOURCE */
 	return setrlimit(RLIMIT_RTPRIO, &r);
+}
+
+int privilege_go_first(void)
+{
+	/* of this thread; those that it makes have it from it */
+	return setpriority(PRIO_PROCESS, 0, FIRST);
 }
 
 int privilege_core_dumps(bool allowed)

@@ -23,6 +23,11 @@ int privilege_check(char *err, size_t errsize);
  */
 int privilege_allow_realtime(void);
 /*
+ * Where that is not permitted (a container, say): the least nice value of all, for the threads
+ * that are made from now on as well. 0, or -1 with errno: not permitted either.
+ */
+int privilege_go_first(void);
+/*
  * Whether the kernel may write this process's memory, headers of packets among it, to a file or
  * to whoever collects such files; it can then be looked into by other processes of its user as
  * well. Becoming another user forgets it. 0, or -1 with errno.

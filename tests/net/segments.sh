@@ -69,6 +69,8 @@ ok "and packets go on" more seen 1000
 kill -INT "$iperf"
 wait "$iperf"
 echo "# $(stats 'link("up")["in"]'), $(segments) of them whole; log: $(grep -c . "$tmp/weir.log") lines"
-unlike "nothing was complained of" "$tmp/weir.log" 'link up: (the kernel|[0-9]+ (packets|verdicts))'
+# that a busy machine kept packets waiting is none: it is what was to be told
+grep -v 'waited 100 ms or more' "$tmp/weir.log" >"$tmp/complaints"
+unlike "nothing was complained of" "$tmp/complaints" 'link up: (the kernel|[0-9]+ (packets|verdicts))'
 ok "it ends well" weir_stop
 finish
