@@ -144,8 +144,8 @@ static int probe(struct rules *r)
 static bool probe_programs(struct rules *r)
 {
 	const struct rule_link none = {.interface = "weir-probe"};
-	const struct protect_rule all = {
-		.insn = {{BPF_STMT(BPF_RET | BPF_K, TC_BPF_MATCH)}}, .n = {1}};
+	const struct protect_rule all = {.insn = {{BPF_STMT(BPF_RET | BPF_K, TC_BPF_MATCH)}},
+					 .n = {1}};
 	struct nft_batch b;
 
 	nft_xt_load("match", "bpf", 1);

@@ -7,12 +7,10 @@
  *             mark & RELEASED != 0  accept                a packet that was here already
  *             oifname "eth0", a packet like link-control's   jump control
  *             oifname "eth0", a packet of a promised class   queue num N+1 bypass (protect.h)
- *             oifname "eth0"        jump shed    what is dropped before it is read (rule_shed.h)
- *             oifname "eth0"        queue num N bypass
- *         chain take-forward, take-input   at those hooks, once a link takes what comes in:
- *             the same, with iifname
- *         chain control, control-in (of what comes in)
- *                          oifname "eth0", a packet of link-control   queue num N+1 bypass
+ *             oifname "eth0"        jump shed    what is dropped before it is read
+ * (rule_shed.h) oifname "eth0"        queue num N bypass chain take-forward, take-input   at
+ * those hooks, once a link takes what comes in: the same, with iifname chain control,
+ * control-in (of what comes in) oifname "eth0", a packet of link-control   queue num N+1 bypass
  *         chain release    at postrouting, RULE_PRIORITY + 1:
  *             mark & RELEASED == 0  accept
  *             mark & CE             set the ECN field to CE, if it is ECT
@@ -75,8 +73,8 @@ struct heavy_host;
 struct rule_link {
 	const char *interface; /* a name, of at most IFNAMSIZ - 1; it need not exist now */
 	uint16_t queue, first;
-	uint64_t shed_rate; /* packets a second: what is beyond may be shed */
-	const struct protect *protect; /* what goes to `first`; NULL: nothing */
+	uint64_t shed_rate;		 /* packets a second: what is beyond may be shed */
+	const struct protect *protect;	 /* what goes to `first`; NULL: nothing */
 	enum policy_direction direction; /* what leaves by it, or what comes in by it */
 };
 
@@ -111,8 +109,8 @@ bool rules_protect(const struct rules *r);
 /* Whether it can drop packets before the queue. */
 bool rules_shed(const struct rules *r);
 /*
- * What is to be shed of the link with that queue from now on, in one transaction. 0, or -1 with one
- * line in err: it is as before.
+ * What is to be shed of the link with that queue from now on, in one transaction. 0, or -1 with
+ * one line in err: it is as before.
  */
 int rules_shed_now(struct rules *r, uint16_t queue, const struct shed *s,
 		   const struct shed_todo *todo, char *err, size_t errsize);

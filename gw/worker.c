@@ -76,8 +76,7 @@ void worker_let_go(struct worker *w, const struct engine_event *ev)
 	if (ev->what == ENGINE_DROPPED) {
 		worker_load_dropped(w, of, p);
 		nfq_drop(of->queue, p->id, 0);
-	}
-	else
+	} else
 		nfq_accept(of->queue, p->id, rule_mark(p->mark, ev->set_dscp, ev->set_ce),
 			   token_of(w, ev));
 }
@@ -261,8 +260,9 @@ static int rest(struct worker *w)
 	int n;
 
 	for (unsigned i = 0; i < LANES; i++)
-		fd[i + 1] = (struct pollfd){
-			.fd = w->lane[i].queue ? nfq_fd(w->lane[i].queue) : -1, .events = POLLIN};
+		fd[i + 1] =
+			(struct pollfd){.fd = w->lane[i].queue ? nfq_fd(w->lane[i].queue) : -1,
+					.events = POLLIN};
 	if (due <= now)
 		return 0;
 	w->awake_by = due - now < nap ? due : now + nap;
@@ -332,8 +332,7 @@ static void accept_all(struct worker *w)
 		for (size_t i = 0; i < n; i++) {
 			const struct engine_left *x = left ? &left[i] : &few[i];
 			struct lane *of;
-			const struct held_packet *p =
-				worker_take_held(w, (uint32_t)x->id, &of);
+			const struct held_packet *p = worker_take_held(w, (uint32_t)x->id, &of);
 
 			nfq_accept(of->queue, p->id,
 				   rule_mark(p->mark, x->class->set_dscp, false), 0);

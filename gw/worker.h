@@ -37,8 +37,8 @@ struct worker_conf {
 
 /* The link's own health, beside what the engine counts. All counts since the start. */
 struct worker_health {
-	struct nfq_stats queue;	     /* of both queues together */
-	uint64_t first;		     /* packets that came by the one that is read first */
+	struct nfq_stats queue;		   /* of both queues together */
+	uint64_t first;			   /* packets that came by the one that is read first */
 	uint64_t held_packets, held_bytes; /* now; IP bytes */
 	uint64_t held_packets_max;
 	uint64_t vanished;	     /* packets that went while they were held */

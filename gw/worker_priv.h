@@ -17,22 +17,22 @@ struct call {
 };
 
 /*
- * A queue of the kernel's and what is known of it. Packets of classes that are promised something
- * have one of their own where the kernel can tell them apart (protect.h): it is read first, and
- * what floods the other one costs them no place.
+ * A queue of the kernel's and what is known of it. Packets of classes that are promised
+ * something have one of their own where the kernel can tell them apart (protect.h): it is read
+ * first, and what floods the other one costs them no place.
  */
 enum { LANE_FIRST, LANE_REST, LANES };
 struct lane {
 	struct worker *worker;
-	struct nfq *queue;	     /* NULL: there is none, or it was closed */
+	struct nfq *queue; /* NULL: there is none, or it was closed */
 	struct nfq_ops ops;
-	struct nfq_stats last;	     /* of a queue that was closed */
+	struct nfq_stats last; /* of a queue that was closed */
 	struct unread unread;
-	uint64_t noted;		     /* when the kernel's last id was looked at */
-	uint64_t n_unread;	     /* then */
-	uint32_t held;		     /* packets that came by it and wait */
-	uint8_t number;		     /* LANE_* */
-	bool more;		     /* the last receive found as much as it takes */
+	uint64_t noted;	   /* when the kernel's last id was looked at */
+	uint64_t n_unread; /* then */
+	uint32_t held;	   /* packets that came by it and wait */
+	uint8_t number;	   /* LANE_* */
+	bool more;	   /* the last receive found as much as it takes */
 };
 
 struct worker {
