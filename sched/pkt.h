@@ -26,7 +26,7 @@ enum pkt_drop {
 	PKT_DROP_MEMORY,   /* no descriptor left on the link */
 	PKT_DROP_REMOVED,  /* its class or link was taken away */
 	PKT_DROP_VANISHED, /* it was gone when its turn came (gateway: others' doing) */
-	PKT_DROP_EARLY,	   /* before it came to a queue here (gateway: a flood; of links alone) */
+	PKT_DROP_EARLY, /* before it came to a queue here (gateway: a flood; of links alone) */
 	PKT_DROP_N
 };
 

@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 	struct nfq_conf c = {.number = 31000,
 			     .maxlen = NFQ_HELD_MAX,
 			     .gso = argc > 2 && !strcmp(argv[2], "gso")};
-	struct rule_link link = {argc > 1 ? argv[1] : "", c.number};
+	struct rule_link link = {.interface = argc > 1 ? argv[1] : "", .queue = c.number};
 	struct nfq_ops ops = {.packet = packet};
 	char err[512];
 	bool exists;
