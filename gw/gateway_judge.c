@@ -232,20 +232,21 @@ static int add_shed(struct gateway_snapshot *s, const struct gateway_link *to,
 		return 0;
 	if (h->active)
 		snprintf(text, sizeof(text),
-			 "%s floods: %" PRIu64 " packets/s of it are shed before the queue, %" PRIu64
-			 " so far",
+			 "%s floods: %" PRIu64
+			 " packets/s of it are shed before the queue, %" PRIu64 " so far",
 			 who, h->pps, h->dropped);
 	else
 		snprintf(text, sizeof(text),
-			 "%s flooded: %" PRIu64 " packets of it were shed before the queue", who,
-			 h->dropped);
+			 "%s flooded: %" PRIu64 " packets of it were shed before the queue",
+			 who, h->dropped);
 	f = gateway_finding_add(s, JUDGE_SHED, JUDGE_WARNING, to->name, text);
 	if (!f)
 		return -1;
 	f->since = h->since;
 	f->last = h->active && h->last < s->now ? s->now : h->last;
 	snprintf(text, sizeof(text),
-		 "it sent more than the %" PRIu64 " packets/s that fill the link, and more than "
+		 "it sent more than the %" PRIu64
+		 " packets/s that fill the link, and more than "
 		 "weir could read in time or send",
 		 to->shed_pps);
 	f->cause = strdup(text);
