@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -325,6 +326,8 @@ static void end(struct build *b)
 {
 	join(b);
 	free_all(b);
+	/* what a policy of many classes took goes back, else each reload would keep as much */
+	malloc_trim(0);
 	pthread_mutex_lock(&freeing_lock);
 	if (!--freeing)
 		pthread_cond_broadcast(&freeing_none);
