@@ -79,6 +79,10 @@ static void print_text(const struct tc_parity_result *r)
 	for (unsigned i = 0; i < TC_PARITY_WHYS; i++)
 		if (r->differ[i])
 			printf("%" PRIu64 " packets: %s\n", r->differ[i], meaning[i]);
+	if (r->truncated)
+		printf("%" PRIu64 " captures could be read only in part: nothing is known of "
+		       "the rest\n",
+		       r->truncated);
 	printf("%" PRIu64 " packets, %" PRIu64 " on no link; %" PRIu64
 	       " sent through the kernel, %" PRIu64 " of them otherwise\n",
 	       r->packets, r->passed, r->sent, all_differ(r));
@@ -122,6 +126,7 @@ static int print_json(const struct tc_parity_result *r)
 	json_object_set_new(j, "packets", json_number(r->packets));
 	json_object_set_new(j, "passed", json_number(r->passed));
 	json_object_set_new(j, "sent", json_number(r->sent));
+	json_object_set_new(j, "truncated", json_number(r->truncated));
 	for (unsigned i = 0; i < TC_PARITY_WHYS; i++)
 		json_object_set_new(differ, tc_parity_why_name(i), json_number(r->differ[i]));
 	json_object_set_new(j, "differ", differ);
@@ -168,7 +173,8 @@ static int parity(const struct policy *p, const struct args *a)
 		return cmd_fail("%s", err);
 	}
 	r = tc_parity_result(t);
-	status = r->differ[TC_PARITY_FILTER] ? CMD_NO : CMD_OK;
+	/* what could not be read might have differed */
+	status = r->differ[TC_PARITY_FILTER] || r->truncated ? CMD_NO : CMD_OK;
 	if (!a->json)
 		print_text(r);
 	else if (print_json(r))
@@ -230,6 +236,7 @@ static const struct cmd cmd_parity = {
 		"namespace of its own; the host is not touched. Needs root.\n"
 		"Later fragments and packets that the capture has cut are told, and counted\n"
 		"apart: tc cannot know better.\n"
-		"Exit: 0 the same classes; 1 not; 2 it could not be done.\n",
+		"Exit: 0 the same classes; 1 not, or a capture could be read only in part;\n"
+		"2 it could not be done.\n",
 	.run = cmd_tc_parity,
 };

@@ -419,6 +419,8 @@ static const struct drive_sink sink = {
 
 int tc_parity_run(struct tc_parity *t, char *err, size_t errsize)
 {
+	struct capture_stats s;
+
 	if (drive_run(&t->drive))
 		return fail_with(err, errsize, "the engine stands still");
 	if (t->drive.stop)
@@ -427,6 +429,8 @@ int tc_parity_run(struct tc_parity *t, char *err, size_t errsize)
 		return -1;
 	if (ahead_failed(t->from.ahead))
 		return fail_with(err, errsize, "%s", strerror(ENOMEM));
+	ahead_get_stats(t->from.ahead, &s);
+	t->result.truncated = s.truncated;
 	return 0;
 }
 

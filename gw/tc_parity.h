@@ -64,6 +64,7 @@ struct tc_parity_link {
 
 struct tc_parity_result {
 	uint64_t packets, sent, passed; /* passed: on no link; sent: to the kernel */
+	uint64_t truncated;		/* captures that could be read only in part */
 	uint64_t differ[TC_PARITY_WHYS];
 	struct tc_parity_difference *difference; /* the first TC_PARITY_SHOWN of them */
 	size_t n_difference;

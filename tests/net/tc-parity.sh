@@ -84,6 +84,10 @@ parity "$tmp/zero.yaml" "$tmp/frag.pcap" --json
 is "what the capture has cut is told apart" "$? $(field '[(x["packet"], x["replay"], x["kernel"], x["why"]) for x in d["differences"]]')" \
 	"0 [(5, 'rest', 'ports', 'cut')]"
 
+gzip -dc $captures/home.pcap.gz | head -c 50000 >"$tmp/part.pcap"
+parity policies/home.yaml "$tmp/part.pcap"
+is "a capture that ends too early: exit 1" $? 1
+like "... and that is told" "$tmp/out" "^1 captures could be read only in part"
 parity policies/home.yaml /nowhere.pcap
 is "no such capture: exit 2" $? 2
 parity "$tmp/none.yaml" $captures/home.pcap.gz
