@@ -118,5 +118,17 @@ like "... and delays of those that sent" "$tmp/out" '^delays 200.0 False'
 like "... of a class that did nothing as much as says so" "$tmp/out" '^idle 6$'
 like "... so they are few" "$tmp/out" '^few True'
 like "others are answered while they are read" "$tmp/out" '^answered True'
+# ---- a reload leaves nothing behind; what sanitizers keep is not of interest
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$weir_pid/status"; }
+settled() { [ "$(resident)" -lt $((2 * before)) ]; }
+before=$(resident)
+for k in 1 2 3 4 5 6; do
+	sed -i "s/, max: [0-9]*mbit/, max: 2${k}mbit/" "$tmp/p.yaml"
+	status 0 "reload $k" reload --socket "$sock"
+done
+if ! grep -q __asan_init "$WEIR"; then
+	ok "the memory of policies that are no more is given back" until_ok 3 settled
+	echo "# $before kB before, $(resident) kB now"
+fi
 ok "it ends" weir_stop
 finish
