@@ -5,9 +5,10 @@
 #
 #   tests/demo/live.sh FILE    exit 77, the reason in FILE: it cannot be done here
 reason=${1:-/dev/stderr}
+# before lib.sh, which looks whether it can be done at all
+skip_all() { finished=1; echo "$*" >"$reason"; exit 77; }
 . "$(dirname "$0")/../net/lib.sh"
 finished=1
-skip_all() { echo "$*" >"$reason"; exit 77; }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 policy=policies/home.yaml
