@@ -13,6 +13,8 @@
 
 #include "gw/gateway_priv.h"
 #include "gw/protect.h"
+#include "gw/tc_applied.h"
+#include "gw/tc_apply.h"
 #include "qos/segment.h"
 
 #define HELD_MAX 60000u	 /* below NFQ_HELD_MAX: our limits bite before the kernel's */
@@ -300,6 +302,40 @@ int gateway_rules(struct gateway *g, const struct glink *link, size_t n, char *e
 }
 
 /* Queues with their threads, and what is to be told to the kernel. */
+/*
+ * What `weir tc apply` made goes on by itself: beside a queue on the same way its packets would
+ * be shaped twice. What a killed gateway left is no reason not to start: it is told (around.h).
+ */
+static int not_applied(const struct policy *p, char *err, size_t errsize)
+{
+	struct tc_applied a;
+	char ignored[256];
+	int failed = 0;
+
+	if (tc_applied_read(&a, ignored, sizeof(ignored)))
+		return 0;
+	for (size_t i = 0; !failed && i < a.n; i++)
+		for (size_t k = 0; !failed && k < p->n_link; k++) {
+			const struct tc_applied_link *t = &a.v[i];
+			const struct policy_link *l = p->link[k];
+
+			if (l->backend != POLICY_BACKEND_QUEUE ||
+			    l->direction != t->direction ||
+			    !policy_has_interface(l, t->interface) ||
+			    tc_there(t->interface, t->direction, ignored, sizeof(ignored)) != 1)
+				continue;
+			failed = fail_with(err, errsize,
+					   "link %s: the kernel shapes %s already, by \"weir "
+					   "tc apply %s\", "
+					   "and packets would be shaped twice: \"weir tc "
+					   "remove %s\" first, "
+					   "or \"backend: kernel\"",
+					   l->name, t->interface, t->policy, t->policy);
+		}
+	tc_applied_free(&a);
+	return failed;
+}
+
 static int open_links(struct gateway *g, char *err, size_t errsize)
 {
 	const struct policy *p = g->policy;
@@ -333,6 +369,8 @@ static int open_all(struct gateway *g, bool *second, char *err, size_t errsize)
 {
 	const struct policy *p = g->policy;
 
+	if (not_applied(p, err, errsize))
+		return -1;
 	g->ifwatch = ifwatch_open(err, errsize);
 	if (!g->ifwatch)
 		return -1;

@@ -101,7 +101,7 @@ struct gateway {
 	struct glink *link;
 	size_t n_link;
 	uint64_t dscp; /* values that packets may be given by any policy so far */
-	int alarm; /* an eventfd: a worker is overloaded */
+	int alarm;     /* an eventfd: a worker is overloaded */
 	bool shed_due;
 	uint64_t shed_looked;
 	bool linear;

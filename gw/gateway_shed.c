@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sheds what floods a link before it is read: workers tell when more comes than they can read in
- * time, or is read for nothing (worker_load.c); shed.c decides, the table's rules carry it out
- * (rule_shed.h), and what they count is the link's own drops.
+ * Sheds what floods a link before it is read: workers tell when more comes than they can read
+ * in time, or is read for nothing (worker_load.c); shed.c decides, the table's rules carry it
+ * out (rule_shed.h), and what they count is the link's own drops.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which hosts are behind most of a stream of packets, in bounded memory: the space-saving
- * algorithm (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and Top-k
- * Elements in Data Streams", 2005). A host that has no place takes that of the one with the
- * least, and its count with it, which is noted as error. So for each host that is there,
- * count - error <= true count <= count, and each host with more than total / HEAVY_PLACES is there.
+ * algorithm (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and
+ * Top-k Elements in Data Streams", 2005). A host that has no place takes that of the one with
+ * the least, and its count with it, which is noted as error. So for each host that is there,
+ * count - error <= true count <= count, and each host with more than total / HEAVY_PLACES is
+ * there.
  */
 #ifndef WEIR_GW_HEAVY_H
 #define WEIR_GW_HEAVY_H

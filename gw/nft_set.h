@@ -14,7 +14,8 @@
 #include "gw/nft_batch.h"
 #include "gw/nft_expr.h"
 
-/* A set of keys of so many bytes, at most `size` of them, or its end. id: unlike others of b. */
+/* A set of keys of so many bytes, at most `size` of them, or its end. id: unlike others of b.
+ */
 void nft_set(struct nft_batch *b, const char *table, const char *name, uint32_t id,
 	     uint32_t key_len, uint32_t size);
 void nft_set_delete(struct nft_batch *b, const char *table, const char *name);

@@ -168,8 +168,7 @@ unsigned rule_shed_put(struct nft_batch *b, const struct rule_sheds *is,
 
 	for (size_t i = 0; i < want->n; i++)
 		/* a link of several interfaces is there several times, with one queue */
-		if (!find(is, want->v[i].queue) &&
-		    find(want, want->v[i].queue) == &want->v[i])
+		if (!find(is, want->v[i].queue) && find(want, want->v[i].queue) == &want->v[i])
 			make(b, want->v[i].queue);
 	count = rule_shed_rules(b, want);
 	for (size_t i = 0; i < is->n; i++)

@@ -11,7 +11,8 @@
  *         oifname "eth0" ip6 saddr @shed6-N   counter shed-N   drop
  *         oifname "eth0" limit rate over R    counter limit-N  drop      (only while it is so)
  *
- * Packets come there past those of the queue that is read first, and before the one for the rest.
+ * Packets come there past those of the queue that is read first, and before the one for the
+ * rest.
  */
 #ifndef WEIR_GW_RULE_SHED_H
 #define WEIR_GW_RULE_SHED_H

@@ -116,11 +116,11 @@ static uint64_t part_of(uint64_t rate, const struct shed_seen *seen)
 }
 
 /*
- * Hosts that stand out: more than an eighth of what was counted, and more than a quarter of what
- * one may send, in a look. Whether there is any, and a place for each.
+ * Hosts that stand out: more than an eighth of what was counted, and more than a quarter of
+ * what one may send, in a look. Whether there is any, and a place for each.
  */
 static bool add_hosts(struct shed *s, uint64_t rate, const struct shed_seen *seen,
-			  struct shed_todo *todo)
+		      struct shed_todo *todo)
 {
 	uint64_t least = part_of(rate, seen), part = seen->heavy->total / 8;
 	unsigned i = 0, found = 0;

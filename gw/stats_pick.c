@@ -191,7 +191,7 @@ int stats_pick_rows(const struct stats_pick *p, const json_t *link, struct stats
 	size_t room = json_array_size(json_object_get(link, "classes")) + 1, n, kept;
 	struct row *v = malloc(room * sizeof(*v));
 
-	*r = (struct stats_rows){.v = malloc(room * sizeof(json_t *))};
+	*r = (struct stats_rows){.v = malloc(room * sizeof(*r->v))};
 	if (!v || !r->v) {
 		free(v);
 		stats_rows_free(r);

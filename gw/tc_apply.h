@@ -104,6 +104,8 @@ int tc_remove(const struct policy_link *l, char *err, size_t errsize);
 int tc_remove_other(const struct policy_link *l, char *err, size_t errsize);
 /* Whether tc_remove_other() would find something of weir's: 1 or 0; -1 with err. */
 int tc_other_there(const struct policy_link *l, char *err, size_t errsize);
+/* Whether something of weir's is on this way of an interface: 1 or 0; -1 with err. */
+int tc_there(const char *interface, enum policy_direction way, char *err, size_t errsize);
 /*
  * As tc_remove(), from the interface of that number, for which it was made: it may have another
  * name by now. 0: of the name in the policy.

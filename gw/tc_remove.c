@@ -104,18 +104,19 @@ int tc_remove_other(const struct policy_link *l, char *err, size_t errsize)
 	return remove_link(l, policy_opposite(l->direction), 0, err, errsize);
 }
 
-static int look_there(struct tc_nl *nl, const struct policy_link *l, char *err, size_t errsize)
+static int look_there(struct tc_nl *nl, const char *interface, enum policy_direction way,
+		      char *err, size_t errsize)
 {
-	bool in = l->direction == POLICY_EGRESS;
+	bool in = way == POLICY_INGRESS;
 	struct tc_side s = {.top = in ? TC_H_INGRESS : TC_H_ROOT};
 	struct tc_link ifb;
 	int status;
 
 	/* of a name that is somebody else's: none of weir's */
-	s.ifb = in && tc_ingress_find(nl, l->interface, &ifb, err, errsize) > 0;
+	s.ifb = in && tc_ingress_find(nl, interface, &ifb, err, errsize) > 0;
 	if (s.ifb)
 		return 1;
-	if (tc_link_find(nl, l->interface, &s.link, NULL, err, errsize) ||
+	if (tc_link_find(nl, interface, &s.link, NULL, err, errsize) ||
 	    tc_side_read(nl, &s, err, errsize))
 		return -1;
 	status = tc_side_owner(&s) == TC_WEIR;
@@ -123,11 +124,16 @@ static int look_there(struct tc_nl *nl, const struct policy_link *l, char *err, 
 	return status;
 }
 
-int tc_other_there(const struct policy_link *l, char *err, size_t errsize)
+int tc_there(const char *interface, enum policy_direction way, char *err, size_t errsize)
 {
 	struct tc_nl *nl = tc_nl_open(err, errsize);
-	int status = nl ? look_there(nl, l, err, errsize) : -1;
+	int status = nl ? look_there(nl, interface, way, err, errsize) : -1;
 
 	tc_nl_close(nl);
 	return status;
+}
+
+int tc_other_there(const struct policy_link *l, char *err, size_t errsize)
+{
+	return tc_there(l->interface, policy_opposite(l->direction), err, errsize);
 }

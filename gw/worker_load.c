@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a worker is burdened with beyond what it can read in time, or read for nothing: counted as
- * it goes, looked at every SHED_EVERY, and told to whoever can drop it before it is read.
+ * What a worker is burdened with beyond what it can read in time, or read for nothing: counted
+ * as it goes, looked at every SHED_EVERY, and told to whoever can drop it before it is read.
  */
 #include <string.h>
 #include <unistd.h>

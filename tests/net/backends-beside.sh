@@ -92,6 +92,16 @@ policy kernel; weir_start "$tmp/p.yaml"
 kill -9 "$weir_pid"; wait "$weir_pid" 2>/dev/null; weir_pid=
 tc_status 0 "what a killed gateway has left" remove "$tmp/p.yaml"
 is "... weir tc takes away" "$(traces wan)" 0
+policy kernel
+tc_status 0 "what weir tc apply made" apply "$tmp/p.yaml"
+cp "$tmp/p.yaml" "$tmp/applied.yaml"; policy queue
+in_r timeout 60 "$WEIR" run "$tmp/p.yaml" --socket "$sock" >"$tmp/out" 2>"$tmp/err"
+is "... is no place for a gateway's queue" $? 2
+like "... which would shape twice" "$tmp/err" 'link up: the kernel shapes wan already, by "weir tc apply .*/p.yaml", .*shaped twice: "weir tc remove'
+in_r tc qdisc del dev wan root
+ok "what somebody else took away is in nobody's way" weir_start "$tmp/p.yaml"
+weir_stop
+tc_status 0 "... and then weir tc has nothing left" remove "$tmp/applied.yaml"
 policy queue; weir_start "$tmp/p.yaml"
 tc_status 2 "queue: weir tc apply" apply "$tmp/p.yaml"
 like "queue: ... would shape twice" "$tmp/tc.err" 'gateway.*shapes what leaves by wan.*shaped twice'

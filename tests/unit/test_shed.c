@@ -59,7 +59,7 @@ static void begin(struct rig *r)
 static void test_rate(void **state)
 {
 	(void)state;
-	assert_int_equal(shed_rate(20000000), 12500); /* of 200 bytes each */
+	assert_int_equal(shed_rate(20000000), 5000); /* of 500 bytes each */
 	assert_int_equal(shed_rate(100000), SHED_RATE_LEAST);
 	assert_int_equal(shed_rate(UINT64_C(10000000000)), SHED_RATE_MOST);
 }
@@ -240,9 +240,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rate),  cmocka_unit_test(test_host),
-		cmocka_unit_test(test_drops), cmocka_unit_test(test_small),
-		cmocka_unit_test(test_crowd), cmocka_unit_test(test_both),
+		cmocka_unit_test(test_rate),	cmocka_unit_test(test_host),
+		cmocka_unit_test(test_drops),	cmocka_unit_test(test_small),
+		cmocka_unit_test(test_crowd),	cmocka_unit_test(test_both),
 		cmocka_unit_test(test_renewal), cmocka_unit_test(test_many),
 	};
 
