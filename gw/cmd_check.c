@@ -75,11 +75,12 @@ static void check_one(struct check *c)
 
 	c->policy = cmd_policy_read(c->name, &r, &c->status);
 	/* what those of nftables hold is for who runs it; they cost no memory that is told */
-	for (size_t i = 0; c->policy && i < c->policy->n_set; i++)
+	if (!c->policy)
+		return;
+	for (size_t i = 0; i < c->policy->n_set; i++)
 		if (!c->policy->set[i]->addrs)
 			policy_set_give(c->policy, i, addrset_new());
-	if (c->policy)
-		c->memory = memory_of(c->policy);
+	c->memory = memory_of(c->policy);
 	for (size_t i = 0; c->memory && i < c->policy->n_set; i++)
 		if (c->policy->set[i]->addrs)
 			c->memory += addrset_memory(c->policy->set[i]->addrs);

@@ -118,7 +118,7 @@ int rules_shed_now(struct rules *r, uint16_t queue, const struct shed *s,
 struct rule_shed_counts {
 	uint64_t shed_packets, shed_bytes, limit_packets, limit_bytes;
 };
-int rules_shed_counts(uint16_t queue, struct rule_shed_counts *c);
+int rules_shed_counts(uint16_t queue, struct rule_shed_counts *to);
 /* A call of fn for each host that is being shed, with what its entry has dropped. */
 int rules_shed_hosts(uint16_t queue,
 		     void (*fn)(void *arg, const struct heavy_host *host, uint64_t packets),

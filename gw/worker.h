@@ -81,7 +81,7 @@ const struct engine *worker_engine(const struct worker *w);
 const struct policy_link *worker_link(const struct worker *w);
 void worker_get_health(struct worker *w, struct worker_health *h);
 /* And it begins anew. */
-void worker_take_load(struct worker *w, struct worker_load *load);
+void worker_take_load(struct worker *w, struct worker_load *to);
 
 /*
  * A new policy (classid: as in worker_conf) takes over, between two packets: what waits goes

@@ -180,7 +180,7 @@ void fq_table_leave(struct fq *q, struct fq_table *t, void *entry);
 /* The flow entry for p, its host and its gates set; *foreign: it is another flow's. NULL: there
  * is no room in the pool, and nothing was changed. */
 struct fq_flow *fq_flow_of(struct fq *q, const struct pkt *p, uint64_t now, bool *foreign);
-unsigned fq_host_rank(struct fq *q, void *host, uint64_t now);
+unsigned fq_host_rank(struct fq *q, void *entry, uint64_t now);
 /* Whether a bucket is full, and so like a new one. */
 bool fq_bucket_full(struct bucket *b, uint64_t now);
 
@@ -230,7 +230,7 @@ struct fq_flow *fq_gate_opened(struct fq *q, uint64_t now);
 void fq_gates_pass(struct fq *q, struct fq_flow *f, uint32_t len, uint64_t now);
 /* A flow's own gate, with a full bucket. */
 void fq_flow_gate_make(struct fq *q, struct fq_flow *f, uint64_t now);
-unsigned fq_gate_rank(struct fq *q, void *gate, uint64_t now);
+unsigned fq_gate_rank(struct fq *q, void *entry, uint64_t now);
 
 /* ---- fq_rest.c */
 

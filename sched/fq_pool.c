@@ -78,6 +78,7 @@ struct fq_pool *fq_pool_new(const struct fq_need *n, uint64_t packets)
 	struct fq_pool *pool = calloc(1, sizeof(*pool));
 	uint64_t size = chunks(n, packets);
 
+	assert(size); /* there are queues */
 	if (!pool || size > SIZE_MAX / FQ_CHUNK)
 		goto no_memory;
 	pool->size = (uint32_t)size;
