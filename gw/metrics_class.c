@@ -209,24 +209,29 @@ static void print_simple(FILE *f, const struct class_family *o, const struct gat
 	metrics_value(f, o->unit, o->get(c));
 }
 
+static void print_simple_family(FILE *f, const struct class_family *o,
+				const struct gateway_link *l, const struct gateway_class *c)
+{
+	if (c)
+		print_simple(f, o, l, c);
+	else
+		metrics_begin(f, o->name, o->type, o->help);
+}
+
 /* Its family at one class; NULL: at none, but the head of the family. */
 static void print_family(FILE *f, size_t family, const struct gateway_link *l,
 			 const struct gateway_class *c)
 {
-	const struct special *o = family ? &last[family - 1 - SIMPLE] : &first;
+	const struct special *o = &first;
 
-	if (family && family <= SIMPLE) {
-		const struct class_family *simple = &class_families[family - 1];
-
-		if (c)
-			print_simple(f, simple, l, c);
-		else
-			metrics_begin(f, simple->name, simple->type, simple->help);
-	} else if (c) {
+	if (family > SIMPLE)
+		o = &last[family - 1 - SIMPLE];
+	if (family && family <= SIMPLE)
+		print_simple_family(f, &class_families[family - 1], l, c);
+	else if (c)
 		o->print(f, l, c);
-	} else {
+	else
 		metrics_begin(f, o->name, o->type, o->help);
-	}
 }
 
 bool metrics_class(FILE *f, const struct gateway_snapshot *s, struct metrics_at *at)
