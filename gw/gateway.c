@@ -29,8 +29,25 @@ void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (g->o.log)
+	/* where a line comes from is known by its format */
+	if (g->o.log && (!g->quiet || quiet_says(g->quiet, clock_now(), fmt, text)))
 		g->o.log(g->o.arg, level, text);
+}
+
+void gateway_say_unsaid(const struct gateway *g, uint64_t now)
+{
+	char last[QUIET_TEXT], text[QUIET_TEXT + 100];
+	uint64_t n;
+
+	while (g->o.log && g->quiet && (n = quiet_over(g->quiet, now, last))) {
+		if (n == 1)
+			snprintf(text, sizeof(text), "%s", last);
+		else
+			snprintf(text, sizeof(text),
+				 "%s (and %llu more lines like this in a minute)", last,
+				 (unsigned long long)n - 1);
+		g->o.log(g->o.arg, 4, text);
+	}
 }
 
 int gateway_check(const struct policy *p, struct policy_report *r)
@@ -90,11 +107,15 @@ void gateway_keep_complaint(void *arg, enum policy_severity sev, const char *fil
 			    struct policy_mark at, const char *text)
 {
 	struct gateway_complaint *c = arg;
+	char line[1024];
 
-	if (sev == POLICY_ERROR && !c->text[0])
+	if (sev == POLICY_ERROR && !c->text[0]) {
 		snprintf(c->text, sizeof(c->text), "%s:%d:%d: %s", file, at.line, at.col, text);
-	else if (sev == POLICY_WARNING && c->g)
-		gateway_say(c->g, 4, "%s:%d:%d: %s", file, at.line, at.col, text);
+	} else if (sev == POLICY_WARNING && c->g && c->g->o.log) {
+		/* however many there are: each is of another place */
+		snprintf(line, sizeof(line), "%s:%d:%d: %s", file, at.line, at.col, text);
+		c->g->o.log(c->g->o.arg, 4, line);
+	}
 }
 
 struct engine *gateway_engine(const struct policy *p, const struct glink *to, char *err,
@@ -416,6 +437,7 @@ struct gateway *gateway_open(const struct gateway_opts *o, bool *second, char *e
 	g->o = *o;
 	g->policy = o->policy;
 	g->started = clock_now();
+	g->quiet = calloc(1, sizeof(*g->quiet)); /* without it all is said */
 	g->generation = 1;
 	g->intact = true;
 	g->linear = !nfq_kernel_hashes(NULL);
@@ -498,6 +520,8 @@ void gateway_close(struct gateway *g)
 		ifwatch_close(g->ifwatch);
 	build_free(g->build);
 	build_wait();
+	gateway_say_unsaid(g, UINT64_MAX);
+	free(g->quiet);
 	policy_free(g->policy);
 	if (g->alarm >= 0)
 		close(g->alarm);

@@ -8,6 +8,7 @@
 #include "gw/gateway.h"
 #include "gw/gateway_build.h"
 #include "gw/ifwatch.h"
+#include "gw/quiet.h"
 #include "gw/rule.h"
 #include "gw/tc_apply.h"
 #include "gw/tc_nat.h"
@@ -104,6 +105,7 @@ struct gateway {
 	int alarm;     /* an eventfd: a worker is overloaded */
 	bool shed_due;
 	uint64_t shed_looked;
+	struct quiet *quiet; /* so that nobody can fill the log; NULL: all is said */
 	bool linear;
 	bool intact;
 	bool open;	/* all has been made */
@@ -119,6 +121,10 @@ struct gateway {
 	uint64_t ready; /* when it could have taken over; 0: not yet */
 };
 
+/* What was not said because the same had been said too often, of minutes that are over by now.
+ */
+void gateway_say_unsaid(const struct gateway *g, uint64_t now);
+/* A line for the log, unless the like was said a few times within a minute: see quiet.h. */
 void gateway_say(const struct gateway *g, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -348,6 +348,7 @@ void gateway_tick(struct gateway *g)
 	uint64_t now = clock_now();
 	bool look = now - g->looked >= LOOK_EVERY;
 
+	gateway_say_unsaid(g, now);
 	read_kernel(g);
 	gateway_sets_event(g);
 	for (size_t i = 0; i < g->n_link; i++) {

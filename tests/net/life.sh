@@ -115,6 +115,25 @@ ip -n "$ns-r" -6 addr add fd77:2::1/64 dev wan nodad 2>/dev/null
 ok "it is up again, and shaped" until_ok 20 pings
 until_ok 10 sh -c "! '$WEIR' status --socket $sock | grep -q DOWN"
 
+# ---- One that does nothing else cannot fill the log, and nothing of it is lost there
+weir_stop; : >"$tmp/weir.log"
+weir_start "$tmp/p.yaml"
+flaps=40
+for i in $(seq $flaps); do
+	ip -n "$ns-r" link set wan down
+	until_ok 10 sh -c "'$WEIR' status --socket $sock | grep -q DOWN"
+	ip -n "$ns-r" link set wan up
+	until_ok 10 sh -c "! '$WEIR' status --socket $sock | grep -q DOWN"
+done
+ip -n "$ns-r" -6 addr add fd77:2::1/64 dev wan nodad 2>/dev/null
+ok "an interface that was down and up $flaps times is shaped" until_ok 20 pings
+weir_stop
+# lines, and what they stand for
+read -r lines_told stand_for <<<"$(sed -nE 's/.*interface wan (went|is up)([^(]*)(\(and ([0-9]+) more.*)?$/\4/p' "$tmp/weir.log" | awk '{ n += 1 + $1 } END { print NR, n }')"
+ok "... which is told in few lines" test "$lines_told" -le 24
+is "... that stand for all of it" "$stand_for" $((2 * flaps))
+weir_start "$tmp/p.yaml"
+
 # ---- Many reloads: a flow over its flow-max gets nothing by them, nor does its host
 cat >"$tmp/c.yaml" <<'EOP'
 inside: 10.77.1.0/24
