@@ -71,12 +71,15 @@ flood() { # a call meanwhile
 	flows=${flows:-$(flows)}
 	first=${first:-$(rss)}
 	recv_start o call 5000 --count 150 --idle 3000
-	in_i "$NETTOOL" send 10.77.2.2 5000 --pps 50 --size 172 --count 150 >/dev/null
-	while kill -0 $load 2>/dev/null; do
+	ip netns exec "$ns-i" "$NETTOOL" send 10.77.2.2 5000 --pps 50 --size 172 --count 150 >/dev/null &
+	local call=$!
+	pids+=($call)
+	while kill -0 $load 2>/dev/null || [ $asked = 0 ]; do
 		"$WEIR" status --json --socket "$sock" >/dev/null 2>&1
 		[ $? -le 1 ] || break
 		asked=$((asked + 1))
 	done
+	wait $call
 	recv_end call
 	wait $load
 	echo "# flood: $(tr '\n' ' ' <"$tmp/flood"); memory $first kB, then $(rss) kB; $asked questions answered"
