@@ -9,9 +9,15 @@ static uint64_t hash_of(const char *text)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	for (; *text; text++)
-		if (*text < '0' || *text > '9')
-			h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	/* a number stands by itself; a digit of a name (eth0) belongs to the name */
+	for (char before = ' '; *text; text++) {
+		bool digit = *text >= '0' && *text <= '9';
+
+		if (digit && before == ' ')
+			continue;
+		before = *text;
+		h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	}
 	return h;
 }
 

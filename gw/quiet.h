@@ -3,7 +3,7 @@
  * A log that nobody can fill: of each kind of line only the first few in a minute are said, and
  * when that minute is over, how many more there were, and what the last of them said.
  *
- * A kind is where in the program a line comes from, and its text without the digits (which
+ * A kind is where in the program a line comes from, and its text without the numbers (which
  * link, which interface, whether up or down). QUIET_KINDS are known at a time; the one that was
  * silent for longest makes room, and what it had not said is counted on, of all such kinds
  * together.

@@ -59,6 +59,10 @@ static void test_kinds(void **state)
 		quiet_says(&q, i, down, "link a: down");
 	assert_false(quiet_says(&q, 100, down, "link a: down"));
 	assert_true(quiet_says(&q, 100, down, "link b: down"));
+	/* a digit of a name tells one from another */
+	for (unsigned i = 0; i < 100; i++)
+		quiet_says(&q, 100, down, "link a0: down");
+	assert_true(quiet_says(&q, 100, down, "link a1: down"));
 	assert_true(quiet_says(&q, 100, up, "link a: up"));
 	assert_true(quiet_says(&q, 100, down, "no colon at all"));
 	assert_true(quiet_says(&q, 100, down, ""));
